@@ -1,0 +1,1 @@
+"""RawServer: one loop through which a whole process reaches the network."""

@@ -1,0 +1,1 @@
+"""The command line: start here. One file per command."""

@@ -1,0 +1,1 @@
+"""The loop: moves bytes and waits for time."""

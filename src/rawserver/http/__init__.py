@@ -1,0 +1,1 @@
+"""HTTP on RawServer: translates between bytes and requests or replies."""

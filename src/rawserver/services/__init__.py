@@ -1,0 +1,1 @@
+"""The other rooms joined into things one can run."""

@@ -1,0 +1,1 @@
+"""BitTorrent on the wire: translates between bytes and meaning, without I/O."""
