@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "wire": set(),
     "swarm": {"wire"},
     "http": {"engine"},
-    "simulation": {"engine", "services", "swarm", "wire"},
+    "simulation": {"engine"},
     "services": {"engine", "http", "swarm", "wire"},
     "cli": {"engine", "http", "services", "simulation", "swarm", "wire"},
 }
