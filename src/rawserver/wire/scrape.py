@@ -1,0 +1,60 @@
+"""Scrape: what a tracker knows of torrents, without an announce (BEP 48)."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rawserver.wire.announce_request import AnnounceError, split_query
+from rawserver.wire.bencode import encode
+
+# As many as chihaya answers; a client that has more asks again.
+MAX_SCRAPE_HASHES = 50
+
+
+class ScrapeFile(NamedTuple):
+    """One torrent: its seeds, how often it has been completed, and its other peers."""
+
+    info_hash: bytes
+    complete: int
+    downloaded: int
+    incomplete: int
+
+
+def parse_scrape_query(query: bytes | str) -> tuple[bytes, ...]:
+    """Return the info-hashes asked for, each once; none at all asks for every torrent.
+
+    Raises AnnounceError.
+    """
+    hashes: dict[bytes, None] = {}
+    for name, value in split_query(query):
+        if name == b"info_hash":
+            if len(value) != 20:
+                raise AnnounceError(f"info_hash has {len(value)} bytes, not 20")
+            hashes[value] = None
+    if len(hashes) > MAX_SCRAPE_HASHES:
+        raise AnnounceError(f"a scrape is of at most {MAX_SCRAPE_HASHES} torrents")
+    return tuple(hashes)
+
+
+def encode_scrape_response(files: Iterable[ScrapeFile]) -> bytes:
+    """Return the reply, bencoded; each info-hash may come once."""
+    listed = {
+        file.info_hash: {
+            b"complete": file.complete,
+            b"downloaded": file.downloaded,
+            b"incomplete": file.incomplete,
+        }
+        for file in files
+    }
+    return encode({b"files": listed})
+
+
+def scrape_url(announce_url: str) -> str | None:
+    """Return where to scrape, or None if the announce URL does not follow the convention.
+
+    BEP 48: the last part of the path must begin with "announce", which becomes "scrape".
+    """
+    path, mark, query = announce_url.partition("#")[0].partition("?")
+    head, slash, last = path.rpartition("/")
+    if not slash or not last.startswith("announce"):
+        return None
+    return f"{head}/scrape{last.removeprefix('announce')}{mark}{query}"

@@ -1,0 +1,64 @@
+from urllib.parse import quote
+
+import pytest
+
+from rawserver.wire.announce_request import AnnounceError
+from rawserver.wire.bencode import decode
+from rawserver.wire.scrape import (
+    MAX_SCRAPE_HASHES,
+    ScrapeFile,
+    encode_scrape_response,
+    parse_scrape_query,
+    scrape_url,
+)
+
+
+def query(count: int) -> str:
+    return "&".join(f"info_hash={quote(bytes([number]) * 20)}" for number in range(count))
+
+
+def test_each_torrent_is_asked_for_once() -> None:
+    text = query(3) + "&" + query(2) + "&passkey=x"
+    assert parse_scrape_query(text) == (bytes(20), b"\1" * 20, b"\2" * 20)
+
+
+def test_no_info_hash_asks_for_all() -> None:
+    assert parse_scrape_query("") == ()
+    assert parse_scrape_query(b"passkey=x") == ()
+
+
+def test_limits_and_nonsense_are_refused() -> None:
+    assert len(parse_scrape_query(query(MAX_SCRAPE_HASHES))) == MAX_SCRAPE_HASHES
+    with pytest.raises(AnnounceError, match="at most 50"):
+        parse_scrape_query(query(MAX_SCRAPE_HASHES + 1))
+    with pytest.raises(AnnounceError, match="has 3 bytes"):
+        parse_scrape_query("info_hash=abc")
+    with pytest.raises(AnnounceError, match="8192"):
+        parse_scrape_query("x" * 8193)
+
+
+def test_the_reply_is_laid_out_as_bep_48_says() -> None:
+    data = encode_scrape_response([ScrapeFile(b"b" * 20, 1, 2, 3), ScrapeFile(b"a" * 20, 0, 0, 1)])
+    assert decode(data) == {
+        b"files": {
+            b"a" * 20: {b"complete": 0, b"downloaded": 0, b"incomplete": 1},
+            b"b" * 20: {b"complete": 1, b"downloaded": 2, b"incomplete": 3},
+        }
+    }
+    assert encode_scrape_response([]) == b"d5:filesdee"
+
+
+@pytest.mark.parametrize(
+    ("announce", "scrape"),
+    [
+        ("http://t.example/announce", "http://t.example/scrape"),
+        ("http://t.example/x/announce", "http://t.example/x/scrape"),
+        ("http://t.example/announce.php", "http://t.example/scrape.php"),
+        ("http://t.example/announce?x2%0644", "http://t.example/scrape?x2%0644"),
+        ("http://t.example/announce?x=2/4", "http://t.example/scrape?x=2/4"),
+        ("http://t.example/a", None),
+        ("http://t.example/x%064announce", None),
+    ],
+)
+def test_scrape_urls_follow_the_convention(announce: str, scrape: str | None) -> None:
+    assert scrape_url(announce) == scrape
