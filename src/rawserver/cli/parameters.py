@@ -1,0 +1,125 @@
+"""What options and arguments may hold; click turns a ValueError here into a usage error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from rawserver.cli.quantity import parse_rate, parse_size
+
+# What the trackers of the wild speak. We announce over http; others may read the .torrent too.
+TRACKER_SCHEMES = frozenset({"http", "https", "udp", "ws", "wss"})
+SMALLEST_PIECE_BYTES = 16 * 1024
+LARGEST_PIECE_BYTES = 64 * 1024 * 1024
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+if TYPE_CHECKING:
+    AnyParamType = click.ParamType[Any]
+else:
+    AnyParamType = click.ParamType  # not a generic class before click 8.4
+
+
+class Parsed(AnyParamType):
+    """A parameter whose text is read by a function that raises ValueError with the reason."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return the host and port of `host:port`, `127.0.0.1:80`, `[::1]:80`; raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if bracketed:
+        host = host[1:-1]
+    if not colon or not host or (":" in host and not bracketed) or any(map(str.isspace, host)):
+        raise ValueError(f"{text!r} is not HOST:PORT (an IPv6 address goes in [brackets])")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"{text!r}: the port is not a number from 0 to 65535")
+    return host, int(port)
+
+
+def parse_peer(text: str) -> tuple[str, int]:
+    """Return an address that one can dial: its port is not 0."""
+    host, port = parse_address(text)
+    if port == 0:
+        raise ValueError(f"{text!r}: nobody can be dialled at port 0")
+    return host, port
+
+
+def parse_tracker_url(text: str) -> str:
+    """Return the URL of a tracker as it stands; raises ValueError when it cannot be one."""
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise ValueError(f"{text!r} is not a URL")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a URL: {error}") from None
+    if parts.scheme not in TRACKER_SCHEMES or not host or port == 0:
+        raise ValueError(f"{text!r} is not a tracker's URL, such as http://host:6969/announce")
+    return text
+
+
+def parse_piece_size(text: str) -> int | None:
+    """Return the bytes of a piece, None for `auto`; raises ValueError."""
+    if text.strip().lower() == "auto":
+        return None
+    size = parse_size(text)
+    if size & (size - 1) or not SMALLEST_PIECE_BYTES <= size <= LARGEST_PIECE_BYTES:
+        raise ValueError(f"{text!r} is not auto or a power of two from 16K to 64M")
+    return size
+
+
+def parse_positive(text: str) -> float:
+    """Return a number above 0; raises ValueError."""
+    value = parse_not_negative(text)
+    if value == 0:
+        raise ValueError(f"{text!r} is not above 0")
+    return value
+
+
+def parse_not_negative(text: str) -> float:
+    """Return a finite number that is 0 or more; raises ValueError."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{text!r} is not a number from 0 up")
+    return value
+
+
+ADDRESS = Parsed("HOST:PORT", parse_address)
+PEER = Parsed("HOST:PORT", parse_peer)
+PIECE_SIZE = Parsed("SIZE", parse_piece_size)
+RATE = Parsed("RATE", parse_rate)
+RATIO = Parsed("RATIO", parse_not_negative)
+SECONDS = Parsed("SECONDS", parse_not_negative)
+SOME_SECONDS = Parsed("SECONDS", parse_positive)
+TRACKER_URL = Parsed("URL", parse_tracker_url)
+PORT = click.IntRange(0, 65535)
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`, which every command takes."""
+    return click.option(
+        "--json",
+        "json_lines",
+        is_flag=True,
+        help="Print one JSON object per line on stdout and nothing else there.",
+    )(command)
