@@ -40,6 +40,14 @@ def test_a_reply_of_dictionaries_keeps_everything() -> None:
     assert decode_announce_response(data) == RESPONSE
 
 
+def test_peers_that_are_packed_already_are_not_packed_again() -> None:
+    packed = (b"\1\2\3\4\0\5", b"\0" * 17 + b"\6")
+    data = encode_announce_response(RESPONSE._replace(packed=packed))
+    assert decode_announce_response(data).peers == (Peer("1.2.3.4", 5), Peer("::", 6))
+    data = encode_announce_response(RESPONSE._replace(packed=(b"", b"")))
+    assert decode_announce_response(data).peers == ()
+
+
 def test_peer_ids_can_be_left_out() -> None:
     data = encode_announce_response(RESPONSE, compact=False, no_peer_id=True)
     assert [peer.peer_id for peer in decode_announce_response(data).peers] == [None, None]

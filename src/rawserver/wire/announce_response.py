@@ -27,6 +27,8 @@ class AnnounceResponse(NamedTuple):
 
     `interval`, `min_interval`: seconds. `complete`, `incomplete`, `downloaded`: seeds, the other
     peers, and how often the torrent has been completed; None where the tracker does not say.
+    `packed`: the peers in compact form, IPv4 and IPv6, if whoever made the reply has them so; they
+    are then what a compact reply lists.
     """
 
     interval: int = DEFAULT_INTERVAL_SECONDS
@@ -38,6 +40,7 @@ class AnnounceResponse(NamedTuple):
     tracker_id: bytes = b""
     warning: str = ""
     failure: str = ""
+    packed: tuple[bytes, bytes] | None = None
 
 
 def encode_announce_response(
@@ -58,7 +61,8 @@ def encode_announce_response(
     }
     reply |= {name: number for name, number in numbers.items() if number is not None}
     if compact:
-        reply[b"peers"], peers6 = pack_peers(response.peers)
+        # Packing fifty peers costs more than all the rest of an announce.
+        reply[b"peers"], peers6 = response.packed or pack_peers(response.peers)
         if peers6:
             reply[b"peers6"] = peers6
     else:
