@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
-from rawserver.cli.quantity import parse_rate, parse_size
+from rawserver.cli.quantity import parse_rate
+from rawserver.wire.piece_size import check_piece_size, parse_size
+from rawserver.wire.tracker_url import url_problem
 
 # What the trackers of the wild speak. We announce over http; others may read the .torrent too.
 TRACKER_SCHEMES = frozenset({"http", "https", "udp", "ws", "wss"})
-SMALLEST_PIECE_BYTES = 16 * 1024
-LARGEST_PIECE_BYTES = 64 * 1024 * 1024
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,15 +62,12 @@ def parse_peer(text: str) -> tuple[str, int]:
 
 def parse_tracker_url(text: str) -> str:
     """Return the URL of a tracker as it stands; raises ValueError when it cannot be one."""
-    if any(character.isspace() or not character.isprintable() for character in text):
-        raise ValueError(f"{text!r} is not a URL")
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a URL: {error}") from None
-    if parts.scheme not in TRACKER_SCHEMES or not host or port == 0:
-        raise ValueError(f"{text!r} is not a tracker's URL, such as http://host:6969/announce")
+    problem = url_problem(text)
+    if problem:
+        raise ValueError(f"not a tracker's URL such as http://host:6969/announce: {problem}")
+    scheme = text.partition(":")[0].lower()
+    if scheme not in TRACKER_SCHEMES:
+        raise ValueError(f"{text!r} is not a tracker's URL: none is reached by {scheme}")
     return text
 
 
@@ -80,8 +76,7 @@ def parse_piece_size(text: str) -> int | None:
     if text.strip().lower() == "auto":
         return None
     size = parse_size(text)
-    if size & (size - 1) or not SMALLEST_PIECE_BYTES <= size <= LARGEST_PIECE_BYTES:
-        raise ValueError(f"{text!r} is not auto or a power of two from 16K to 64M")
+    check_piece_size(size)
     return size
 
 

@@ -1,22 +1,6 @@
-"""Sizes, rates and durations as people write and read them. Units are powers of 1024."""
+"""Rates, sizes and durations as people write and read them. Units are powers of 1024."""
 
-import re
-
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-_SIZE = re.compile(r"([0-9]{1,25}(?:\.[0-9]{1,25})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-# More than any disk or network: what is above is a slip of the finger, not a size.
-LARGEST_SIZE = 1 << 60
-
-
-def parse_size(text: str) -> int:
-    """Return the bytes of `512`, `16K`, `16KiB`, `1.5M`, `2G`; raises ValueError."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not a size; write bytes, or 16K, 1.5M, 2G")
-    size = int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
-    if size > LARGEST_SIZE:
-        raise ValueError(f"{text!r} is too large")
-    return size
+from rawserver.wire.piece_size import parse_size
 
 
 def parse_rate(text: str) -> int:
