@@ -15,8 +15,8 @@ DEFAULT_NUMWANT = 50
 MAX_NUMWANT = 200
 # bttrack's reannounce_interval is half an hour; who misses one and a half is gone.
 PEER_LIFETIME_SECONDS = 2700.0
-# A peer takes some 800 bytes: what strangers can make a tracker hold is then under half a
-# gigabyte. Anybody may announce any number of info-hashes and peer ids.
+# A peer takes some 600 bytes: what strangers can make a tracker hold is then about 300
+# megabytes. Anybody may announce any number of info-hashes and peer ids.
 MAX_PEERS = 500_000
 MAX_TORRENTS = 100_000
 
