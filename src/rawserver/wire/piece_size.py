@@ -63,7 +63,8 @@ def parse_size(text: str) -> int:
     fraction = match[2] or ""
     unit: int = 1024 ** _POWER[match[3].lower()]
     scaled = int(match[1] + fraction) * unit
-    size, rest = divmod(scaled, 10 ** len(fraction))
+    divisor: int = 10 ** len(fraction)
+    size, rest = divmod(scaled, divisor)
     if rest:
         raise ValueError(f"{text[:40]!a} is not a whole number of bytes")
     return size
