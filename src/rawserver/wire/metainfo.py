@@ -144,11 +144,8 @@ class _Parser:
     def build(self, raw: bytes, raw_info: bytes) -> Metainfo:
         pieces = self.pieces()
         piece_length = self.piece_length()
-        try:
-            name = self.name()
-            single, files = self.files(name)
-        except UnsafePathError as error:
-            raise MetainfoError(str(error)) from error
+        name = self.name()
+        single, files = self.files(name)
         total_size = files[-1].offset + files[-1].length
         _check_sizes(total_size, piece_length, len(pieces) // 20)
         return Metainfo(
@@ -202,10 +199,13 @@ class _Parser:
             name = self.info.get(b"name")
         if not isinstance(name, bytes):
             raise MetainfoError("the info dictionary has no name")
-        return self.clean([name])[0]
+        return self.clean([name], "the torrent's name")[0]
 
-    def clean(self, components: list[bytes]) -> tuple[str, ...]:
-        path = clean_path(components, self.windows)
+    def clean(self, components: list[bytes], what: str) -> tuple[str, ...]:
+        try:
+            path = clean_path(components, self.windows)
+        except UnsafePathError as error:
+            raise MetainfoError(f"{what} is refused: {error}") from error
         for note in path.notes:
             self.warnings.add(note)
         return path.parts
@@ -224,9 +224,12 @@ class _Parser:
             file = self.file(entry, number, offset)
             files.append(file)
             offset += file.length
-        paths, notes = separate_paths(
-            [file.path for file in files], [file.padding for file in files]
-        )
+        try:
+            paths, notes = separate_paths(
+                [file.path for file in files], [file.padding for file in files]
+            )
+        except UnsafePathError as error:
+            raise MetainfoError(str(error)) from error
         for note in notes:
             self.warnings.add(note)
         return False, tuple(
@@ -255,7 +258,7 @@ class _Parser:
             self.warnings.add(f"file {number} is a symbolic link, which is not created")
         # BEP 47 recommends this name, and some clients pad without the attribute.
         padding = b"p" in kinds or (len(names) == 2 and names[0] == b".pad" and names[1].isdigit())
-        path = self.clean(names)
+        path = self.clean(names, f"file {number}")
         if b"l" in kinds and b"length" not in entry:
             return MetainfoFile(path, 0, offset, padding)
         return MetainfoFile(path, _length(entry, f"file {number}"), offset, padding)
