@@ -1,0 +1,34 @@
+"""What a RawServer does by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Times in seconds, sizes in bytes; None means without limit."""
+
+    # BitTorrent 4.0's socket_timeout: no byte in either direction for so long.
+    idle_timeout: float | None = 300.0
+    # How often those who were idle too long are looked for.
+    timeout_check_interval: float = 1.0
+    # A SYN that is lost twice is sent again after 1 and 3 seconds: who answers later is far away.
+    connect_timeout: float | None = 30.0
+    # The most connections that wait to be accepted; the system caps it (net.core.somaxconn).
+    backlog: int = 4096
+    # One turn takes so many from a listener; the others wait meanwhile.
+    accepts_per_turn: int = 64
+    # When descriptors have run out, a listener rests so long instead of spinning.
+    accept_pause: float = 0.5
+    # One read of a handler that has no buffer of its own.
+    read_size: int = 64 * 1024
+    # Above this `write` says to wait; at the low mark `connection_flushed` says to go on.
+    high_water_mark: int = 256 * 1024
+    low_water_mark: int = 0
+    # A handler that does not wait for a peer that does not read would fill the memory.
+    write_buffer_limit: int | None = 64 * 1024 * 1024
+    # What one connection may send in one turn, so that a fast one does not hold up the others.
+    send_per_turn: int = 1024 * 1024
+    # Datagrams taken from one socket in one turn.
+    datagrams_per_turn: int = 64

@@ -1,0 +1,132 @@
+"""Making a connection: look the name up, try its addresses in turn, end in made or failed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rawserver.engine.addresses import literal_address
+from rawserver.engine.handler import Address
+from rawserver.engine.network import WRITABLE, Socket, SocketAddress
+from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.task import Task
+
+if TYPE_CHECKING:
+    from rawserver.engine.rawserver import RawServer
+
+_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY}
+
+
+class ConnectionAttempt:
+    """One connection that is being made; the handler hears of exactly one outcome."""
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        connection: SingleSocket,
+        address: Address,
+        timeout: float | None,
+    ) -> None:
+        self._raw_server = raw_server
+        self._connection = connection
+        self._address = address
+        self._sock: Socket | None = None
+        self._addresses: list[SocketAddress] = []
+        self._error: BaseException | None = None
+        self._over = False
+        self._deadline: Task | None = None
+        connection.attempting(self)
+        if timeout is not None:
+            self._deadline = raw_server.add_task(self._too_late, timeout, (timeout,))
+
+    def start(self) -> None:
+        """Begin. The outcome comes in a later turn, never from here."""
+        if isinstance(self._address, str):
+            self._addresses = [SocketAddress(socket.AF_UNIX, self._address)]
+        else:
+            host, port = self._address
+            literal = literal_address(host, port)
+            if literal is None:
+                look_up = partial(self._raw_server.network.resolve, host, port, socket.SOCK_STREAM)
+                self._raw_server.start_work(look_up, (), self._looked_up)
+                return
+            self._addresses = [literal]
+        self._raw_server.add_task(self._try_next)
+
+    def _looked_up(
+        self, addresses: list[SocketAddress] | None, error: BaseException | None
+    ) -> None:
+        if self._over:
+            return
+        self._addresses = addresses or []
+        self._error = error
+        self._try_next()
+
+    def _try_next(self) -> None:
+        while not self._over:
+            if not self._addresses:
+                self._fail(self._error or OSError(errno.EADDRNOTAVAIL, "the name has no address"))
+                return
+            family, address = self._addresses.pop(0)
+            try:
+                sock = self._raw_server.network.socket(family, socket.SOCK_STREAM)
+            except OSError as error:
+                self._error = error
+                continue
+            code = sock.connect_ex(address)
+            if code and code not in _IN_PROGRESS:
+                sock.close()
+                self._error = OSError(code, os.strerror(code))
+                continue
+            self._sock = sock
+            self._raw_server.register(sock.fileno(), self, WRITABLE)
+            return
+
+    def ready(self, events: int) -> None:
+        """Learn how `connect` ended; called by the loop."""
+        sock = self._sock
+        assert sock is not None
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._release()
+            self._error = OSError(code, os.strerror(code))
+            self._try_next()
+            return
+        try:
+            peer: Any = sock.getpeername()
+        except OSError as error:
+            if error.errno == errno.ENOTCONN:
+                return  # a stale event: still connecting
+            raise
+        self._finish()
+        self._sock = None
+        self._raw_server.unregister(sock.fileno())
+        self._raw_server.connected(self._connection, sock, peer)
+
+    def abandon(self, error: BaseException | None) -> None:
+        """End without a connection, because somebody closed it before it was made."""
+        self._fail(error or ConnectionAbortedError(errno.ECONNABORTED, "closed before it was made"))
+
+    def _too_late(self, timeout: float) -> None:
+        self._fail(TimeoutError(errno.ETIMEDOUT, f"no answer within {timeout:g} seconds"))
+
+    def _fail(self, error: BaseException) -> None:
+        if self._over:
+            return
+        self._finish()
+        self._release()
+        self._connection.attempting(None)
+        self._raw_server.could_not_connect(self._connection, self._address, error)
+
+    def _finish(self) -> None:
+        self._over = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _release(self) -> None:
+        if self._sock is not None:
+            self._raw_server.forget(self._sock.fileno(), self._sock, True)
+            self._sock = None

@@ -1,0 +1,123 @@
+"""The operating system's disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import Literal
+
+from rawserver.engine.disk import Buffer, File, FileStatus
+
+
+class OsFile:
+    """A file behind a descriptor; `pread` and `pwrite` let threads share it."""
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def read_into(self, buffer: bytearray | memoryview, offset: int) -> int:
+        view = memoryview(buffer)
+        done = 0
+        while done < len(view):
+            count = os.preadv(self.fileno(), [view[done:]], offset + done)
+            if count == 0:
+                break
+            done += count
+        return done
+
+    def write(self, data: Buffer, offset: int) -> None:
+        view = memoryview(data)
+        while view:
+            count = os.pwrite(self.fileno(), view, offset)
+            view = view[count:]
+            offset += count
+
+    def size(self) -> int:
+        return os.fstat(self.fileno()).st_size
+
+    def extend(self, size: int) -> None:
+        if self.size() < size:
+            os.ftruncate(self.fileno(), size)
+
+    def will_need(self, offset: int, count: int) -> None:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.fileno(), offset, count, os.POSIX_FADV_WILLNEED)
+
+    def synchronize(self) -> None:
+        os.fsync(self.fileno())
+
+    def fileno(self) -> int:
+        if self._descriptor < 0:
+            raise OSError(errno.EBADF, "the file is closed", self.path)
+        return self._descriptor
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+
+class OsDisk:
+    """Files of this machine."""
+
+    def open(self, path: str, mode: Literal["r", "w"]) -> File:
+        # A link in the place of a file to be written could lead anywhere.
+        flags = os.O_RDONLY if mode == "r" else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        return OsFile(path, descriptor)
+
+    def make_directories(self, path: str) -> None:
+        os.makedirs(path, exist_ok=True)
+
+    def status(self, path: str) -> FileStatus | None:
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        mode = found.st_mode
+        return FileStatus(found.st_size, found.st_mtime_ns, stat.S_ISDIR(mode), stat.S_ISREG(mode))
+
+    def walk(self, path: str) -> Iterator[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
+
+        def fail(error: OSError) -> None:
+            raise error
+
+        for folder, _, names in os.walk(path, onerror=fail):
+            relative = os.path.relpath(folder, path)
+            above = () if relative == os.curdir else tuple(relative.split(os.sep))
+            for name in names:
+                if stat.S_ISREG(os.stat(os.path.join(folder, name)).st_mode):
+                    found.append((*above, name))
+        yield from sorted(found, key=lambda parts: [os.fsencode(part) for part in parts])
+
+    def read_file(self, path: str, limit: int) -> bytes:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise OSError(errno.EFBIG, f"longer than {limit} bytes", path)
+        return data
+
+    def replace_file(self, path: str, data: bytes) -> None:
+        temporary = f"{path}.{os.getpid()}.new"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+            raise
+
+    def remove(self, path: str) -> None:
+        os.remove(path)

@@ -1,0 +1,79 @@
+"""The operating system's own network, clock, disk and chance."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from rawserver.engine.disk import Disk, File
+from rawserver.engine.network import Poller, Socket, SocketAddress, Wakeup
+from rawserver.engine.os_disk import OsDisk
+from rawserver.engine.pollers import best_poller
+from rawserver.engine.wakeup import SocketWakeup
+from rawserver.engine.worker_pool import WorkerPool
+
+# Hashing fills a core each; a few more than cores would only wait for one another.
+MOST_WORKERS = 4
+# An address of TEST-NET-1 (RFC 5737). Nothing is ever sent to it.
+SOMEWHERE_ELSE = ("192.0.2.1", 9)
+
+
+class OsNetwork:
+    """What the machine offers; see `Network`."""
+
+    def __init__(self, num_workers: int | None = None) -> None:
+        self.random: random.Random = random.Random(os.urandom(16))
+        self.disk: Disk = OsDisk()
+        self._workers = WorkerPool(num_workers or min(MOST_WORKERS, os.cpu_count() or 1))
+        self.time = time.monotonic
+        self.wall_time = time.time
+        self.random_bytes = os.urandom
+        self.start_work = self._workers.start
+
+    def make_poller(self) -> Poller:
+        return best_poller()
+
+    def make_wakeup(self) -> Wakeup:
+        return SocketWakeup()
+
+    def watch(self, doneflag: threading.Event, wakeup: Wakeup) -> Callable[[], None]:
+        # Event has no call-back, so a thread waits for it. It sleeps in the kernel meanwhile.
+        watching = True
+
+        def wait() -> None:
+            doneflag.wait()
+            if watching:
+                wakeup.wake()
+
+        threading.Thread(target=wait, name="rawserver-doneflag", daemon=True).start()
+
+        def stop() -> None:
+            nonlocal watching
+            watching = False
+
+        return stop
+
+    def socket(self, family: int, kind: int) -> Socket:
+        sock = socket.socket(family, kind)
+        sock.setblocking(False)
+        return sock
+
+    def resolve(self, host: str, port: int, kind: int) -> list[SocketAddress]:
+        found = socket.getaddrinfo(host, port, type=kind)
+        return [SocketAddress(family, address) for family, _, _, _, address in found]
+
+    def sendfile(self, sock: Socket, file: File, offset: int, count: int) -> int:
+        return os.sendfile(sock.fileno(), file.fileno(), offset, count)
+
+    def primary_address(self) -> str:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.connect(SOMEWHERE_ELSE)
+            except OSError:
+                return "127.0.0.1"  # no way out of this machine
+            address: str = sock.getsockname()[0]
+            return address

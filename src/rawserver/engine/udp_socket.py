@@ -1,0 +1,61 @@
+"""A datagram socket on a RawServer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rawserver.engine.network import READABLE, Socket
+
+if TYPE_CHECKING:
+    from rawserver.engine.rawserver import RawServer
+
+LARGEST_DATAGRAM = 65536
+
+
+class UdpSocket:
+    """Gives each datagram to its handler. `dropped` counts those the system had no room for."""
+
+    def __init__(self, raw_server: RawServer, sock: Socket, handler: Any, context: object) -> None:
+        self.handler = handler
+        self.context = context
+        self.sock = sock
+        self.descriptor = sock.fileno()
+        self.dropped = 0
+        self._raw_server = raw_server
+        raw_server.register(self.descriptor, self, READABLE)
+
+    def write_to(self, data: bytes | bytearray | memoryview, address: Any) -> bool:
+        """Send a datagram; False if it was dropped for lack of room. Raises OSError else."""
+        try:
+            self.sock.sendto(data, address)
+        except (BlockingIOError, InterruptedError):
+            self.dropped += 1
+            return False
+        return True
+
+    def ready(self, events: int) -> None:
+        """Take what has come, up to a turn's worth; called by the loop."""
+        for _ in range(self._raw_server.config.datagrams_per_turn):
+            try:
+                data, address = self.sock.recvfrom(LARGEST_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionRefusedError:
+                continue  # an ICMP answer to something we sent; the socket is well
+            try:
+                self.handler.data_came_in(address, data)
+            except Exception as error:
+                self._raw_server.context_failed(self.context, error)
+            if self.descriptor < 0:
+                return
+
+    def stop(self) -> None:
+        """Take no more datagrams; the socket stays open."""
+        if self.descriptor >= 0:
+            self._raw_server.unregister(self.descriptor)
+            self.descriptor = -1
+
+    def end(self) -> None:
+        """Stop and close, because the context ends."""
+        self._raw_server.stop_listening_udp(self.sock)
+        self.sock.close()
