@@ -82,6 +82,37 @@ def test_pieces_are_shared_when_many_are_started(monkeypatch: pytest.MonkeyPatch
     assert swarm.picker.wanted == 6
 
 
+def test_pieces_that_are_complete_are_no_longer_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_requests, "MAX_STARTED_BYTES", 2 * BLOCK * BLOCKS)
+    swarm = Swarm(9)
+    for _ in range(2):
+        swarm.deliver("a", swarm.ask("a", 4))
+    swarm.ask("b", 1)
+    swarm.ask("c", 1)
+    assert swarm.picker.wanted == 5
+
+
+def test_a_peer_that_is_unchoked_again_goes_on_with_its_piece() -> None:
+    swarm = Swarm(9)
+    begun = {peer: swarm.ask(peer, 4) for peer in "abc"}
+    for peer in "abc":
+        swarm.deliver(peer, begun[peer][:2])
+        swarm.requests.choked(peer)
+    for peer in "cba":
+        assert swarm.ask(peer, 2) == begun[peer][2:]
+
+
+def test_a_peer_that_was_snubbed_once_counts_again() -> None:
+    swarm = Swarm(1)
+    swarm.ask("a", 4)
+    swarm.requests.snubbed("a")
+    swarm.requests.choked("a")
+    assert len(swarm.ask("a", 4)) == 4
+    assert len(swarm.ask("b", 4)) == 4
+    swarm.requests.lost("b")
+    assert swarm.requests.endgame  # what a was asked for is not free
+
+
 def test_a_piece_is_complete_with_its_last_block() -> None:
     swarm = Swarm(2)
     blocks = swarm.ask("a", 4)

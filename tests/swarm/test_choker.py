@@ -101,6 +101,15 @@ def test_the_last_slot_goes_round_every_thirty_seconds() -> None:
     assert set(optimistic) == {peer.name for peer in swarm.peers[3:]}
 
 
+def test_whoever_held_an_unearned_slot_longest_makes_room_first() -> None:
+    swarm = Swarm(4, slots=3)
+    for number, peer in enumerate(swarm.peers[:3]):
+        peer.choked_by_us = False
+        peer.unchoked_at = 100.0 * ((number + 1) % 3)
+    swarm.round()
+    assert [peer.name for peer in swarm.peers if peer.choked_by_us] == ["p2"]
+
+
 def test_new_peers_are_three_times_as_likely_to_be_tried() -> None:
     tried: Counter[bool] = Counter()
     for seed in range(2000):

@@ -297,11 +297,8 @@ class BlockRequests(Generic[PeerT]):
             return
         self._release_pieces(peer, asked)
         blocks, asked.blocks = asked.blocks, {}
-        for piece in blocks.values():
-            piece.workers.pop(peer, None)
         for block, piece in reversed(blocks.items()):
             self._free(piece, block, maybe_free=asked.gave_back)
-        asked.gave_back = False
 
     def lost(self, peer: PeerT) -> None:
         """Forget a peer; what it was asked for is free again."""

@@ -37,10 +37,10 @@ def blocks_of(index: int, size: int, block_length: int) -> list[Block]:
 class StartedPiece(Generic[PeerT]):
     """The blocks of one piece: free (to be asked for), asked for, or received.
 
-    `free` is a stack: the block to ask for next is its last. `workers` are the peers that may have
-    been asked for a block of it, `senders` tells who sent each block that came, `worker` is the one
-    peer that takes its free blocks, if there is one. `parole` marks a piece that failed with
-    several senders: it is to come from its worker alone.
+    `free` is a stack: the block to ask for next is its last. `workers` are the peers, of those
+    still there, that were ever asked for a block of it; `worker` is the one of them that takes its
+    free blocks, if there is one; `senders` tells who sent each block that came. `parole` marks a
+    piece that failed with several senders: it is to come from its worker alone.
     """
 
     __slots__ = (
