@@ -61,7 +61,7 @@ def check_is_torrent(path: str) -> None:
 
 def write_torrent(path: str, data: bytes) -> None:
     """Write a .torrent whole or not at all; raises CommandError."""
-    from rawserver.engine.disk import OsDisk
+    from rawserver.engine.os_disk import OsDisk
 
     check_may_write(path)
     try:
