@@ -1,4 +1,4 @@
-"""A listening socket: takes connections until there are none, and rests when descriptors run out."""
+"""A listening socket: takes connections until none waits; rests when descriptors run out."""
 
 from __future__ import annotations
 

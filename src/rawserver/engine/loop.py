@@ -78,6 +78,7 @@ class Loop:
         self._from_outside: deque[tuple[Callable[..., object], float, tuple[Any, ...], Any]]
         self._from_outside = deque()
         self._woken = False
+        self._closed = False
         self._thread: int | None = None
         self._wakeup = self.network.make_wakeup()
         self.register(self._wakeup.fileno(), Wakened(self._take_from_outside), READABLE)
@@ -97,7 +98,7 @@ class Loop:
                 self._turn(None)
         finally:
             stop_watching()
-            self._close_everything()
+            self.close()
             self._thread = None
 
     def listen_once(self, period: float | None = None) -> None:
@@ -165,7 +166,14 @@ class Loop:
         for sock in held:
             sock.close()
 
-    def _close_everything(self) -> None:
+    def close(self) -> None:
+        """End everything, tell the handlers, close all sockets and the poller.
+
+        `listen_forever` does it itself; who drives the loop by `listen_once` calls it at the end.
+        """
+        if self._closed:
+            return
+        self._closed = True
         for _ in range(MOST_CLOSING_ROUNDS):
             self._contexts.end_all()
             self._run_what_tells_of_the_end()

@@ -94,9 +94,11 @@ class OsDisk:
         for folder, _, names in os.walk(path, onerror=fail):
             relative = os.path.relpath(folder, path)
             above = () if relative == os.curdir else tuple(relative.split(os.sep))
-            for name in names:
-                if stat.S_ISREG(os.stat(os.path.join(folder, name)).st_mode):
-                    found.append((*above, name))
+            found += [
+                (*above, name)
+                for name in names
+                if stat.S_ISREG(os.stat(os.path.join(folder, name)).st_mode)
+            ]
         yield from sorted(found, key=lambda parts: [os.fsencode(part) for part in parts])
 
     def read_file(self, path: str, limit: int) -> bytes:
