@@ -1,0 +1,77 @@
+"""`rawserver get SOURCE`: fetch what a .torrent describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rawserver.cli.command_error import CommandError
+from rawserver.cli.output import Output
+from rawserver.cli.parameters import (
+    PEER,
+    PORT,
+    RATE,
+    RATIO,
+    SECONDS,
+    SOME_SECONDS,
+    json_option,
+)
+
+
+@click.command(
+    epilog="Examples: 'rawserver get http://192.168.1.20:40123/photos.torrent'  "
+    "'rawserver get photos.torrent -o /data --seed-ratio 1 --timeout 600'"
+)
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    "directory",
+    metavar="DIR",
+    default=".",
+    help="Folder to put the content into; made if it is not there.  [default: current folder]",
+)
+@click.option(
+    "--port", type=PORT, default=0, help="Port that peers reach us at; 0 takes any free one."
+)
+@click.option(
+    "--peer", "peers", type=PEER, multiple=True, help="Dial this peer as well. Repeatable."
+)
+@click.option(
+    "--seed-time",
+    type=SECONDS,
+    default=0.0,
+    help="Go on serving others for so many seconds after the last piece.",
+)
+@click.option(
+    "--seed-ratio",
+    type=RATIO,
+    default=None,
+    help="Go on serving others until so many times the size is uploaded, or --seed-time is over.",
+)
+@click.option(
+    "--timeout",
+    type=SOME_SECONDS,
+    default=None,
+    help="Give up after so many seconds without progress.  [default: never]",
+)
+@click.option(
+    "--upload-limit",
+    type=RATE,
+    default=0,
+    help="Bytes per second sent to all peers together, such as 500K or 2M; 0 for no limit.",
+)
+@json_option
+def get(source: str, json_lines: bool, **options: Any) -> None:
+    """Fetch what SOURCE describes: a .torrent file, or the http:// URL of one.
+
+    Every piece is verified before it counts. What is on disk already is verified and kept, so
+    the same command goes on where an earlier one was ended. It leaves when all is complete,
+    unless told to go on serving. It exits with 0 only when the content is complete.
+    """
+    if source[:7].lower() == "magnet:":
+        raise CommandError("magnet links are not supported yet; give a .torrent or its http:// URL")
+    from rawserver.cli.get_run import GetOptions, GetRun
+
+    GetRun(Output(json_lines), source, GetOptions(**options)).run()
