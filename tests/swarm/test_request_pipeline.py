@@ -66,6 +66,24 @@ def test_a_peer_that_slowed_down_finds_its_rate_again() -> None:
     assert pipeline.depth * BLOCK_LENGTH_BYTES / round_trip > capacity
 
 
+def test_what_came_in_the_last_second_counts_though_the_average_lags() -> None:
+    pipeline = settled_at(1_000)
+    for _ in range(100):
+        pipeline.received()
+    pipeline.tick(163_840)
+    assert pipeline.depth == 301
+    pipeline.tick(163_840)
+    assert pipeline.depth == 31
+
+
+def test_after_a_long_pause_it_starts_anew() -> None:
+    pipeline = settled_at(5_000_000)
+    pipeline.tick(0.0)
+    assert pipeline.depth == FIRST_DEPTH
+    pipeline.received()
+    assert pipeline.depth == FIRST_DEPTH + 1
+
+
 def test_a_snubbed_peer_is_asked_for_one_block() -> None:
     pipeline = settled_at(1_000_000)
     pipeline.snubbed = True

@@ -23,34 +23,46 @@ class RequestPipeline:
 
     `depth` is that number. It starts small and grows by one for each block (so it doubles with each
     round trip: hundreds within milliseconds on a local network) while the rate still grows; from
-    then on it is what the peer sends in three seconds.
+    then on it is what the peer sends in three seconds. A peer that sent nothing for as long as its
+    rate is measured starts anew.
     """
 
-    __slots__ = ("_last_rate", "_slow_start", "_snubbed", "depth")
+    __slots__ = ("_blocks", "_last_rate", "_slow_start", "_snubbed", "depth")
 
     def __init__(self) -> None:
         self.depth = FIRST_DEPTH
         self._slow_start = True
         self._snubbed = False
         self._last_rate = 0.0
+        self._blocks = 0  # since the last tick
 
     def received(self) -> None:
         """Note a block that came as asked."""
+        self._blocks += 1
         if self._slow_start and self.depth < MAX_DEPTH:
             self.depth += 1
 
     def tick(self, rate: float) -> None:
         """Take in the peer's rate, in bytes a second; called about once a second."""
+        # The rate is an average over some seconds. After a pause it would long be too low, and too
+        # few requests would keep it low; what came since the last tick shows at once what is there.
+        rate = max(rate, self._blocks * BLOCK_LENGTH_BYTES)
+        self._blocks = 0
         if self._snubbed:
             return
-        if self._slow_start:
-            # A rate of nothing tells nothing: the first block is still on its way.
-            if rate <= 0 or rate > self._last_rate * GROWTH:
-                self._last_rate = rate
-                return
+        if rate <= 0:
+            self._start_anew()
+        elif self._slow_start and rate > self._last_rate * GROWTH:
+            self._last_rate = rate
+        else:
             self._slow_start = False
-        depth = 1 + int(rate * QUEUE_TIME_SECONDS / BLOCK_LENGTH_BYTES)
-        self.depth = min(max(depth, MIN_DEPTH), MAX_DEPTH)
+            depth = 1 + int(rate * QUEUE_TIME_SECONDS / BLOCK_LENGTH_BYTES)
+            self.depth = min(max(depth, MIN_DEPTH), MAX_DEPTH)
+
+    def _start_anew(self) -> None:
+        self.depth = FIRST_DEPTH
+        self._slow_start = True
+        self._last_rate = 0.0
 
     @property
     def snubbed(self) -> bool:
@@ -59,11 +71,13 @@ class RequestPipeline:
 
     @snubbed.setter
     def snubbed(self, snubbed: bool) -> None:
-        if snubbed != self._snubbed:
-            self._snubbed = snubbed
-            self._slow_start = not snubbed
-            self._last_rate = 0.0
-            self.depth = 1 if snubbed else FIRST_DEPTH
+        if snubbed == self._snubbed:
+            return
+        self._snubbed = snubbed
+        self._start_anew()
+        if snubbed:
+            self._slow_start = False
+            self.depth = 1
 
     def refill(self, outstanding: int) -> int:
         """Return how many blocks to request now, given how many are outstanding.
