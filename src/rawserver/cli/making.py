@@ -10,10 +10,11 @@ from rawserver.cli.command_error import CommandError, describe
 from rawserver.cli.progress import WorkProgress
 from rawserver.cli.session import Session
 from rawserver.services.maker import Maker
+from rawserver.wire.safe_path import UnsafePathError, clean_path
 
 
 class Making:
-    """Starts at once; `made(data)` is called in the loop with the bytes of the .torrent.
+    """Starts in the next turn of the loop, where `made(data)` is called with the .torrent's bytes.
 
     An error ends the session: the path cannot be read, or is empty, or was changed meanwhile.
     """
@@ -21,20 +22,21 @@ class Making:
     def __init__(
         self, session: Session, path: str, made: Callable[[bytes], None], **options: Any
     ) -> None:
+        absolute = os.path.abspath(path)
+        self._name = options.get("name") or os.path.basename(absolute)
         self._session = session
-        self._path = path
         self._made = made
         self._done = 0
         self._total = 0
         self._progress = WorkProgress("hashing", session.now)
         self._maker = Maker(
             session.raw_server,
-            os.path.abspath(path),
+            absolute,
             progress=self._moved,
             done=session.guarded(self._finished),
             **options,
         )
-        self._maker.start()
+        session.soon(self._start)
 
     def line(self, width: int) -> str:
         """Return how far it is, for a terminal."""
@@ -44,6 +46,10 @@ class Making:
         """Stop hashing; `made` is not called any more."""
         self._maker.cancel()
 
+    def _start(self) -> None:
+        check_name(self._name)
+        self._maker.start()
+
     def _moved(self, done: int, total: int) -> None:
         self._done, self._total = done, total
 
@@ -52,3 +58,15 @@ class Making:
             assert error is not None
             raise CommandError(describe(error)) from error
         self._made(data)
+
+
+def check_name(name: str) -> None:
+    """Refuse, before hours of hashing, a name that no .torrent may hold; raises CommandError."""
+    if not name:
+        raise CommandError("the root folder has no name; give one with --name")
+    try:
+        safe = clean_path((name,)).parts
+    except UnsafePathError as error:
+        raise CommandError(str(error)) from None
+    if safe != (name,):
+        raise CommandError(f"{name!a}: cannot be shared under this name; give another with --name")
