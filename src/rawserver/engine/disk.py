@@ -32,6 +32,9 @@ class File(Protocol):
     def extend(self, size: int) -> None:
         """Make the file at least `size` bytes long, sparse; never shorter."""
 
+    def is_hole(self, offset: int, count: int) -> bool:
+        """Tell whether these bytes are known to be zeros that take no room on the disk."""
+
     def will_need(self, offset: int, count: int) -> None:
         """Hint that these bytes will be read soon; nothing where that is not offered."""
 
@@ -56,6 +59,9 @@ class Disk(Protocol):
 
     def status(self, path: str) -> FileStatus | None:
         """Say what is at a path; None if nothing is."""
+
+    def is_link(self, path: str) -> bool:
+        """Tell whether a path is itself a symbolic link."""
 
     def walk(self, path: str) -> Iterator[tuple[str, ...]]:
         """Yield the parts of each regular file below a folder, sorted by their UTF-8 bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from typing import Literal
 
@@ -44,6 +45,15 @@ class OsFile:
         if self.size() < size:
             os.ftruncate(self.fileno(), size)
 
+    def is_hole(self, offset: int, count: int) -> bool:
+        if not hasattr(os, "SEEK_DATA"):
+            return False
+        try:
+            return os.lseek(self.fileno(), offset, os.SEEK_DATA) >= offset + count
+        except OSError as error:
+            # ENXIO: nothing but a hole up to the end of the file. EINVAL: it cannot tell.
+            return error.errno == errno.ENXIO and offset + count <= self.size()
+
     def will_need(self, offset: int, count: int) -> None:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self.fileno(), offset, count, os.POSIX_FADV_WILLNEED)
@@ -60,6 +70,10 @@ class OsFile:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
+
+    def __del__(self) -> None:
+        # Whoever drops the last reference to a file that others may be using need not know it.
+        self.close()
 
 
 class OsDisk:
@@ -85,6 +99,9 @@ class OsDisk:
         mode = found.st_mode
         return FileStatus(found.st_size, found.st_mtime_ns, stat.S_ISDIR(mode), stat.S_ISREG(mode))
 
+    def is_link(self, path: str) -> bool:
+        return os.path.islink(path)
+
     def walk(self, path: str) -> Iterator[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []
 
@@ -109,17 +126,26 @@ class OsDisk:
         return data
 
     def replace_file(self, path: str, data: bytes) -> None:
-        temporary = f"{path}.{os.getpid()}.new"
+        folder, name = os.path.split(path)
+        # A name of its own each time: two writers must not share one half-written file.
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder or os.curdir)
         try:
-            with open(temporary, "wb") as file:
+            with open(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
         except BaseException:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+            os.remove(temporary)
             raise
 
     def remove(self, path: str) -> None:
         os.remove(path)
+
+
+def _umask() -> int:
+    # It can only be read by setting it.
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask

@@ -34,6 +34,15 @@ def ip_to_bytes(text: str) -> bytes:
     return packed[12:] if packed.startswith(_MAPPED_PREFIX) else packed
 
 
+def is_address(text: str) -> bool:
+    """Tell an address from a name."""
+    try:
+        ip_to_bytes(text)
+    except ValueError:
+        return False
+    return True
+
+
 def ip_to_text(packed: bytes) -> str:
     """Return the address of 4 or 16 bytes as RFC 5952 writes it; ValueError for other lengths."""
     if len(packed) == 4:

@@ -1,0 +1,238 @@
+"""An HTTP client on RawServer: GET, for trackers and .torrent files."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import httptools
+
+from rawserver.engine import RawServer, SingleSocket, Task
+from rawserver.http.url import UrlError, join_url, parse_url
+
+USER_AGENT = "RawServer/0.1"
+# libtorrent's limit for a tracker's reply.
+DEFAULT_LIMIT_BYTES = 1024 * 1024
+DEFAULT_TIMEOUT_SECONDS = 30.0
+# As browsers of old did; more is a circle.
+MAX_REDIRECTS = 5
+MAX_HEAD_BYTES = 64 * 1024
+_REDIRECTS = {301, 302, 303, 307, 308}
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+class HttpError(Exception):
+    """No usable reply; one line that names the URL and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What a server answered with status 200; `url` is where it was found after redirects."""
+
+    url: str
+    body: bytes
+    content_type: str
+
+
+Done = Callable[[HttpReply | None, HttpError | None], None]
+
+
+class HttpClient:
+    """Makes requests, a connection each."""
+
+    def __init__(self, raw_server: RawServer) -> None:
+        self._raw_server = raw_server
+
+    def get(
+        self,
+        url: str,
+        done: Done,
+        context: Hashable = None,
+        *,
+        limit: int = DEFAULT_LIMIT_BYTES,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> HttpGet:
+        """Fetch a URL; `done(reply, error)` is called once, from the loop.
+
+        `limit` is on the body in bytes, after any decompression; `timeout` in seconds is for the
+        whole, redirects included. The request is over, without a call, when the context ends.
+        """
+        request = HttpGet(self._raw_server, url, done, context, limit, timeout)
+        request.start()
+        return request
+
+
+class HttpGet:
+    """One request, through all its redirects; httptools parses and calls the `on_...` methods."""
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        url: str,
+        done: Done,
+        context: Hashable,
+        limit: int,
+        timeout: float,
+    ) -> None:
+        self._raw_server = raw_server
+        self._url = self._first_url = url
+        self._done = done
+        self._context = context
+        self._limit = limit
+        self._redirects = 0
+        self._over = False
+        self._connection: SingleSocket | None = None
+        self._deadline: Task = raw_server.add_task(
+            self._fail, timeout, (f"no reply within {timeout:g} seconds",), context
+        )
+
+    def start(self) -> None:
+        """Begin; nothing is called from here."""
+        self._raw_server.add_task(self._connect, 0, (), self._context)
+
+    def cancel(self) -> None:
+        """End; `done` is not called any more."""
+        self._finish()
+
+    def _connect(self) -> None:
+        if self._over:
+            return
+        try:
+            self._target = parse_url(self._url)
+        except UrlError as error:
+            self._finish_with(None, HttpError(str(error)))
+            return
+        self._parser = httptools.HttpResponseParser(self)
+        self._head_bytes = self._fed_bytes = 0
+        self._in_head = True
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+        self._unpacker: zlib._Decompress | None = None
+        self._complete = False
+        self._reason = ""
+        self._connection = self._raw_server.start_connection(
+            (self._target.host, self._target.port), self, self._context
+        )
+
+    # What RawServer calls.
+
+    def connection_made(self, connection: SingleSocket) -> None:
+        connection.write(
+            (
+                f"GET {self._target.target} HTTP/1.1\r\n"
+                f"Host: {self._target.authority}\r\n"
+                f"User-Agent: {USER_AGENT}\r\n"
+                "Accept-Encoding: gzip\r\n"
+                "Connection: close\r\n\r\n"
+            ).encode("ascii")
+        )
+
+    def connection_failed(self, address: object, error: BaseException) -> None:
+        self._fail(f"no connection: {getattr(error, 'strerror', None) or error}")
+
+    def data_came_in(self, connection: SingleSocket, data: bytes) -> None:
+        if connection is not self._connection or self._over:
+            return
+        if self._in_head:
+            if self._fed_bytes > MAX_HEAD_BYTES:
+                self._fail("the head of the reply is too long")
+                return
+            self._fed_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._complete:
+                self._fail(self._reason or f"the reply is not HTTP: {error}")
+                return
+        if self._complete:
+            self._completed()
+
+    def connection_lost(self, connection: SingleSocket) -> None:
+        if connection is not self._connection or self._over:
+            return
+        # A body without a length ends with the connection (RFC 9112, section 6.3).
+        headers = self._headers
+        bounded = "content-length" in headers or "transfer-encoding" in headers
+        if self._in_head or bounded or connection.error is not None:
+            why = f": {connection.error}" if connection.error else ""
+            self._fail(f"the connection ended before the reply did{why}")
+        else:
+            self._completed()
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._stop_parsing("the head of the reply is too long")
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        coding = self._headers.get("content-encoding", "").strip().lower()
+        if coding in ("gzip", "x-gzip", "deflate"):
+            self._unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+        elif coding not in ("", "identity"):
+            self._stop_parsing(f"the reply is encoded in {coding!r}, which was not asked for")
+
+    def on_body(self, body: bytes) -> None:
+        if self._unpacker is None:
+            self._body += body
+        else:
+            try:
+                # One byte more than is allowed tells that it is too many; no bomb goes off.
+                room = self._limit - len(self._body) + 1
+                self._body += self._unpacker.decompress(body, room)
+            except zlib.error as error:
+                self._stop_parsing(f"the reply is not compressed as it says: {error}")
+        if len(self._body) > self._limit:
+            self._stop_parsing(f"the reply is longer than {self._limit} bytes")
+
+    def on_message_complete(self) -> None:
+        self._complete = True
+
+    def _stop_parsing(self, reason: str) -> None:
+        self._reason = reason
+        raise ValueError(reason)  # httptools ends and raises its own
+
+    # The end.
+
+    def _completed(self) -> None:
+        status = self._parser.get_status_code()
+        if status in _REDIRECTS and "location" in self._headers:
+            self._redirect(self._headers["location"])
+        elif status != 200:
+            self._fail(f"the server answers {status}")
+        elif self._unpacker is not None and not self._unpacker.eof:
+            self._fail("the compressed reply is cut off")
+        else:
+            content_type = self._headers.get("content-type", "")
+            self._finish_with(HttpReply(self._url, bytes(self._body), content_type), None)
+
+    def _redirect(self, location: str) -> None:
+        self._redirects += 1
+        if self._redirects > MAX_REDIRECTS:
+            self._fail(f"more than {MAX_REDIRECTS} redirects")
+            return
+        self._url = join_url(self._url, location)
+        self._drop_connection()
+        self._connect()
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _fail(self, reason: str) -> None:
+        self._finish_with(None, HttpError(f"{self._url}: {reason}"))
+
+    def _finish_with(self, reply: HttpReply | None, error: HttpError | None) -> None:
+        if not self._over:
+            self._finish()
+            self._done(reply, error)
+
+    def _finish(self) -> None:
+        self._over = True
+        self._deadline.cancel()
+        self._drop_connection()

@@ -1,0 +1,66 @@
+"""An HTTP/1.1 server on RawServer, for small answers: GET and HEAD."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+
+from rawserver.engine import RawServer, SingleSocket
+from rawserver.http.request import HttpRequest
+from rawserver.http.response import HttpResponse
+from rawserver.http.server_connection import Answer, ServerConnection
+
+# A whole request, and the time that a kept connection may be idle: bttrack's socket_timeout.
+REQUEST_TIMEOUT_SECONDS = 15.0
+
+Respond = Callable[[HttpRequest, Answer], HttpResponse | None]
+AccessLog = Callable[[HttpRequest, HttpResponse], None]
+
+
+class HttpServer:
+    """The handler to give to `start_listening`.
+
+    `respond(request, answer)` returns the reply, or None and calls `answer(reply)` later; replies
+    leave in the order of the requests in any case. A fault in it is a 500, and costs nobody else
+    anything. Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        respond: Respond,
+        *,
+        request_timeout: float = REQUEST_TIMEOUT_SECONDS,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        self.raw_server = raw_server
+        self.request_timeout = request_timeout
+        self._respond = respond
+        self._access_log = access_log
+
+    def external_connection_made(self, connection: SingleSocket) -> None:
+        connection.handler = ServerConnection(self, connection)
+
+    def answer(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
+        """Answer one request; for the connections of this server."""
+        try:
+            response = self._respond(request, self._logged(request, later))
+        except Exception as error:
+            text = "".join(traceback.format_exception(error)).rstrip()
+            self.raw_server.report(logging.ERROR, text)
+            response = HttpResponse(b"a fault of this server\n", 500)
+        if response is not None and self._access_log is not None:
+            self._access_log(request, response)
+        return response
+
+    def _logged(self, request: HttpRequest, later: Answer) -> Answer:
+        if self._access_log is None:
+            return later
+
+        def answer(response: HttpResponse) -> None:
+            assert self._access_log is not None
+            self._access_log(request, response)
+            later(response)
+
+        return answer

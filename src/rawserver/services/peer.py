@@ -1,0 +1,299 @@
+"""One peer: a connection that speaks the peer wire protocol (BEP 3).
+
+It translates between messages and its torrent: here every index, offset and length is checked,
+so that what decides (`Download`, `Upload`) never sees rubbish. Whatever is wrong ends this one
+connection, with a reason.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rawserver.engine import SingleSocket, Task
+from rawserver.swarm.bitfield import Bitfield, BitfieldError
+from rawserver.swarm.rate import RateMeter
+from rawserver.swarm.request_pipeline import RequestPipeline
+from rawserver.wire import peer_wire
+from rawserver.wire.peer_decoder import PeerDecoder
+from rawserver.wire.peer_wire import PeerProtocolError
+
+if TYPE_CHECKING:
+    from rawserver.services.peer_port import PeerPort
+    from rawserver.services.torrent import Torrent
+
+Address = tuple[str, int]
+
+# libtorrent's handshake_timeout; a peer that is not one of ours must not hold a descriptor.
+HANDSHAKE_TIMEOUT_SECONDS = 10.0
+# What libtorrent lets a peer ask for (max_allowed_in_request_queue): 32 MiB of blocks.
+MAX_WANTED_BLOCKS = 2000
+# Everybody asks for 16 KiB; 128 KiB is what old clients were allowed, and is still asked for.
+MAX_BLOCK_LENGTH = 128 * 1024
+
+
+class Peer:
+    """The handler of one connection, and what is known of who is at its other end."""
+
+    __slots__ = (
+        "_deadline", "address", "am_choking", "am_interested", "bits", "close_reason", "closed",
+        "connected_at", "connection", "decoder", "downloaded", "failed_pieces", "interesting",
+        "last_block_at", "last_received_at", "last_sent_at", "outgoing", "peer_choking", "peer_id",
+        "peer_interested", "pipeline", "port", "readable_piece", "snubbed", "torrent",
+        "unchoked_at", "uploaded", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, port: PeerPort, address: Address, torrent: Torrent | None = None) -> None:
+        now = port.raw_server.network.time()
+        self.port = port
+        self.address = address
+        self.torrent = torrent
+        self.outgoing = torrent is not None
+        self.connection: SingleSocket | None = None
+        self.decoder = PeerDecoder()
+        self.peer_id = b""
+        self.bits = Bitfield(0)
+        self.closed = False
+        self.close_reason = ""
+        self.am_choking = self.peer_choking = True
+        self.am_interested = self.peer_interested = False
+        # How many pieces it has that we lack; we are interested while there is one.
+        self.interesting = 0
+        self.wanted: deque[peer_wire.Request] = deque()
+        self.readable_piece = -1
+        self.pipeline = RequestPipeline()
+        self.snubbed = False
+        self.failed_pieces = 0
+        self.downloaded = RateMeter()
+        self.uploaded = RateMeter()
+        self.connected_at = self.unchoked_at = now
+        self.last_block_at = self.last_received_at = self.last_sent_at = now
+        self._deadline: Task | None = None
+
+    # What the choker asks of a peer (rawserver.swarm.choker.ChokerPeer).
+
+    @property
+    def interested(self) -> bool:
+        return self.peer_interested
+
+    @property
+    def choked_by_us(self) -> bool:
+        return self.am_choking
+
+    @property
+    def download_rate(self) -> float:
+        return self.downloaded.rate
+
+    @property
+    def upload_rate(self) -> float:
+        return self.uploaded.rate
+
+    # What RawServer calls.
+
+    def external_connection_made(self, connection: SingleSocket) -> None:
+        self._connected(connection)
+
+    def connection_made(self, connection: SingleSocket) -> None:
+        self._connected(connection)
+        self._send_handshake()
+
+    def connection_failed(self, address: object, error: BaseException) -> None:
+        self.closed = True
+        if self.torrent is not None:
+            self.torrent.dial_failed(self, error)
+
+    def get_buffer(self, connection: SingleSocket) -> memoryview:
+        return self.port.receive_buffer
+
+    def buffer_filled(self, connection: SingleSocket, count: int) -> None:
+        self.last_received_at = self.port.raw_server.network.time()
+        try:
+            for message in self.decoder.feed(self.port.receive_buffer[:count]):
+                _GOT[type(message)](self, message)
+                if self.closed:
+                    return
+        except (PeerProtocolError, BitfieldError) as error:
+            self.close(str(error))
+            return
+        # What these messages allow is done once for all of them.
+        torrent = self.torrent
+        if torrent is not None and self.peer_id:
+            torrent.download.request_more(self)
+            if self.wanted:
+                torrent.upload.serve(self)
+
+    def connection_flushed(self, connection: SingleSocket) -> None:
+        if self.torrent is not None:
+            self.torrent.upload.serve(self)
+
+    def connection_lost(self, connection: SingleSocket) -> None:
+        self.closed = True
+        if not self.close_reason and connection.error is not None:
+            self.close_reason = str(connection.error)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.port.peer_gone(self)
+        if self.torrent is not None:
+            self.torrent.peer_lost(self)
+
+    def close(self, reason: str) -> None:
+        """End this connection; `connection_lost` follows from the loop."""
+        if not self.closed:
+            self.closed = True
+            self.close_reason = reason
+            if self.connection is not None:
+                self.connection.close()
+
+    # The handshake, both ways.
+
+    def _connected(self, connection: SingleSocket) -> None:
+        self.connection = connection
+        self._deadline = self.port.raw_server.add_task(
+            self.close,
+            HANDSHAKE_TIMEOUT_SECONDS,
+            (f"no handshake within {HANDSHAKE_TIMEOUT_SECONDS:.0f} seconds",),
+        )
+
+    def _send_handshake(self) -> None:
+        assert self.torrent is not None
+        info_hash = self.torrent.metainfo.info_hash
+        self.send(peer_wire.encode_handshake(info_hash, self.port.peer_id))
+
+    def got_handshake(self, message: peer_wire.Handshake) -> None:
+        if self.torrent is None:
+            self.torrent = self.port.find(message.info_hash)
+            if self.torrent is None:
+                self.close("asks for a torrent that is not here")
+                return
+            self._send_handshake()
+        elif message.info_hash != self.torrent.metainfo.info_hash:
+            self.close("answers for another torrent")
+            return
+        if message.peer_id == self.port.peer_id:
+            self.torrent.is_ourselves(self.address)
+            self.close("is ourselves")
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        assert self.connection is not None
+        self.connection.context = self.torrent
+        self.decoder.num_pieces = self.torrent.metainfo.num_pieces
+        self.bits = Bitfield(self.torrent.metainfo.num_pieces)
+        self.peer_id = message.peer_id
+        self.torrent.peer_joined(self)
+
+    # Outgoing messages.
+
+    def send(self, data: bytes) -> None:
+        assert self.connection is not None
+        if not self.closed:
+            self.last_sent_at = self.port.raw_server.network.time()
+            self.connection.write(data)
+
+    def send_choke(self) -> None:
+        self.am_choking = True
+        # BEP 3: a choke drops what was asked for; the peer asks again when it is unchoked.
+        self.wanted.clear()
+        self.send(peer_wire.CHOKE)
+
+    def send_unchoke(self) -> None:
+        self.am_choking = False
+        self.unchoked_at = self.port.raw_server.network.time()
+        self.send(peer_wire.UNCHOKE)
+
+    def update_interest(self) -> None:
+        """Tell the peer if our interest in its pieces began or ended."""
+        interested = self.interesting > 0
+        if interested != self.am_interested:
+            self.am_interested = interested
+            self.send(peer_wire.INTERESTED if interested else peer_wire.NOT_INTERESTED)
+
+    # Incoming messages, in the order of their ids (BEP 3, "peer messages").
+
+    def got_keep_alive(self, message: peer_wire.KeepAlive) -> None:
+        pass  # that something came in has been noted
+
+    def got_choke(self, message: peer_wire.Choke) -> None:
+        self.peer_choking = True
+        self._torrent().download.peer_choked(self)
+
+    def got_unchoke(self, message: peer_wire.Unchoke) -> None:
+        self.peer_choking = False
+        self.last_block_at = self.last_received_at
+
+    def got_interested(self, message: peer_wire.Interested) -> None:
+        self.peer_interested = True
+        self._torrent().upload.interest_changed(self)
+
+    def got_not_interested(self, message: peer_wire.NotInterested) -> None:
+        self.peer_interested = False
+        self.wanted.clear()
+        self._torrent().upload.interest_changed(self)
+
+    def got_have(self, message: peer_wire.Have) -> None:
+        self._check_index(message.index)
+        if not self.bits.has(message.index):
+            self.bits.set(message.index)
+            self._torrent().download.peer_has(self, message.index)
+
+    def got_bitfield(self, message: peer_wire.Bitfield) -> None:
+        if self.bits.count:
+            raise PeerProtocolError("sends a second bitfield")
+        self.bits = Bitfield.from_wire(self._torrent().metainfo.num_pieces, message.bits)
+        self._torrent().download.peer_has_bits(self)
+
+    def got_request(self, message: peer_wire.Request) -> None:
+        torrent = self._torrent()
+        index, begin, length = message
+        self._check_index(index)
+        if not 0 < length <= MAX_BLOCK_LENGTH or begin + length > torrent.metainfo.piece_size(
+            index
+        ):
+            raise PeerProtocolError(f"asks for {length} bytes at {begin} of piece {index}")
+        # A request that crossed our choke is no fault; it is dropped, as BEP 3 has it.
+        if self.am_choking or not self.peer_interested or not torrent.have.has(index):
+            return
+        if len(self.wanted) >= MAX_WANTED_BLOCKS:
+            raise PeerProtocolError(f"asks for more than {MAX_WANTED_BLOCKS} blocks ahead")
+        self.wanted.append(message)
+
+    def got_piece(self, message: peer_wire.Piece) -> None:
+        index, begin, block = message
+        torrent = self.torrent
+        if torrent is None or not 0 <= index < torrent.metainfo.num_pieces:
+            self._check_index(index)
+        self._torrent().download.block_came_in(self, index, begin, block)
+
+    def got_cancel(self, message: peer_wire.Cancel) -> None:
+        request = peer_wire.Request(*message)
+        if request in self.wanted:
+            self.wanted.remove(request)
+
+    def got_extra(self, message: object) -> None:
+        """Take no notice of messages that we did not say we understand (port, extensions)."""
+
+    def _torrent(self) -> Torrent:
+        assert self.torrent is not None
+        return self.torrent
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < self._torrent().metainfo.num_pieces:
+            raise PeerProtocolError(f"speaks of piece {index}, which does not exist")
+
+
+_GOT: dict[type, Callable[[Peer, Any], None]] = {
+    peer_wire.Handshake: Peer.got_handshake,
+    peer_wire.KeepAlive: Peer.got_keep_alive,
+    peer_wire.Choke: Peer.got_choke,
+    peer_wire.Unchoke: Peer.got_unchoke,
+    peer_wire.Interested: Peer.got_interested,
+    peer_wire.NotInterested: Peer.got_not_interested,
+    peer_wire.Have: Peer.got_have,
+    peer_wire.Bitfield: Peer.got_bitfield,
+    peer_wire.Request: Peer.got_request,
+    peer_wire.Piece: Peer.got_piece,
+    peer_wire.Cancel: Peer.got_cancel,
+    peer_wire.Port: Peer.got_extra,
+    peer_wire.Unknown: Peer.got_extra,
+}

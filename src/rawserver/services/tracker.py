@@ -1,0 +1,150 @@
+"""The HTTP tracker: /announce and /scrape for programs, / for people (BEP 3, 7, 23, 48)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from rawserver.engine import RawServer
+from rawserver.http.request import HttpRequest
+from rawserver.http.response import HttpResponse
+from rawserver.http.server import HttpServer
+from rawserver.http.server_connection import Answer
+from rawserver.services.tracker_page import tracker_page
+from rawserver.swarm.registry import PEER_LIFETIME_SECONDS, Registry, RegistryError
+from rawserver.wire.announce_request import AnnounceError, AnnounceRequest, parse_announce_query
+from rawserver.wire.announce_response import AnnounceResponse, encode_announce_response
+from rawserver.wire.scrape import encode_scrape_response, parse_scrape_query
+
+# bttrack's reannounce_interval.
+DEFAULT_INTERVAL_SECONDS = 1800
+EXPIRY_SECONDS = 30.0
+# A reply of 1,000 torrents has some 80 KB; more would let one request hold up the others.
+MAX_LISTED_TORRENTS = 1000
+
+_TEXT = "text/plain; charset=utf-8"
+
+
+class Tracker:
+    """Tells the peers of a torrent of each other.
+
+    `interval` is the time between announces, in seconds, that peers are told. `allowed(info_hash)`
+    says which torrents are tracked, by default all; `name_of(info_hash)` what the page calls them.
+    """
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        *,
+        interval: int = DEFAULT_INTERVAL_SECONDS,
+        allowed: Callable[[bytes], bool] | None = None,
+        name_of: Callable[[bytes], str | None] | None = None,
+    ) -> None:
+        lifetime = min(PEER_LIFETIME_SECONDS, 2.5 * interval)
+        self.registry = Registry(raw_server.network.random, peer_lifetime_seconds=lifetime)
+        self._raw_server = raw_server
+        self._interval = interval
+        self._allowed = allowed
+        self._name_of = name_of or (lambda info_hash: None)
+        self._files: dict[str, tuple[bytes, str]] = {}
+        self.port = 0
+        raw_server.add_context(self)
+
+    def listen(self, port: int = 0, bind: str = "") -> None:
+        """Serve on a port (0: any free one, then in `port`) of an address, "" for all.
+
+        Raises OSError when the port cannot be had.
+        """
+        serversocket = self._raw_server.create_serversocket(port, bind)
+        self.port = serversocket.getsockname()[1]
+        server = HttpServer(self._raw_server, self.respond)
+        self._raw_server.start_listening(serversocket, server, self)
+        self._raw_server.add_task(self._expire, EXPIRY_SECONDS, (), self)
+
+    def close(self) -> None:
+        """End the service and its connections."""
+        self._raw_server.remove_context(self)
+
+    def publish(self, path: str, body: bytes, content_type: str) -> None:
+        """Serve a file at a path, percent-encoded as it stands in the URL."""
+        self._files[path] = (body, content_type)
+
+    def _expire(self) -> None:
+        self._raw_server.add_task(self._expire, EXPIRY_SECONDS, (), self)
+        self.registry.expire(self._raw_server.network.time())
+
+    # One request.
+
+    def respond(self, request: HttpRequest, later: Answer) -> HttpResponse:
+        """Answer a request; a malformed announce gets a failure reason that says what is wrong."""
+        if request.path == "/announce":
+            return HttpResponse(self._announce(request), content_type=_TEXT)
+        if request.path == "/scrape":
+            return HttpResponse(self._scrape(request), content_type=_TEXT)
+        if request.path in ("/", "/index.html"):
+            return HttpResponse(self._page(), content_type="text/html; charset=utf-8")
+        if request.path in self._files:
+            body, content_type = self._files[request.path]
+            return HttpResponse(body, content_type=content_type)
+        return HttpResponse(b"there is nothing here; a tracker answers at /announce\n", 404)
+
+    def _announce(self, request: HttpRequest) -> bytes:
+        try:
+            announce = parse_announce_query(request.query)
+            response = self._answer(announce, request.ip)
+        except (AnnounceError, RegistryError) as error:
+            response = AnnounceResponse(failure=str(error))
+            return encode_announce_response(response)
+        return encode_announce_response(
+            response, compact=announce.compact, no_peer_id=announce.no_peer_id
+        )
+
+    def _answer(self, announce: AnnounceRequest, ip: str) -> AnnounceResponse:
+        if self._allowed is not None and not self._allowed(announce.info_hash):
+            raise AnnounceError("this torrent is not tracked here")
+        if announce.ip and is_local(ip):
+            # Only one of our own network may say that it is reached at another address.
+            ip = announce.ip
+        result = self.registry.announce(
+            announce.info_hash,
+            announce.peer_id,
+            ip,
+            announce.port,
+            announce.left,
+            announce.event,
+            announce.numwant,
+            self._raw_server.network.time(),
+            announce.key,
+        )
+        return AnnounceResponse(
+            interval=self._interval,
+            min_interval=max(1, self._interval // 4),
+            peers=result.peers,
+            complete=result.complete,
+            incomplete=result.incomplete,
+            downloaded=result.downloaded,
+            packed=result.packed,
+        )
+
+    def _scrape(self, request: HttpRequest) -> bytes:
+        try:
+            info_hashes = parse_scrape_query(request.query)
+        except AnnounceError as error:
+            return encode_announce_response(AnnounceResponse(failure=str(error)))
+        if info_hashes:
+            return encode_scrape_response(self.registry.scrape(info_hashes))
+        return encode_scrape_response(self.registry.torrents(MAX_LISTED_TORRENTS))
+
+    def _page(self) -> bytes:
+        registry = self.registry
+        files = registry.torrents(MAX_LISTED_TORRENTS)
+        return tracker_page(files, len(registry), registry.num_peers, self._name_of).encode()
+
+
+def is_local(ip: str) -> bool:
+    """Tell whether an address is of this machine or of a private network (RFC 1918, RFC 4193)."""
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_private or address.is_loopback or address.is_link_local
