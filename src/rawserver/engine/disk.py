@@ -23,6 +23,12 @@ class File(Protocol):
     def read_into(self, buffer: bytearray | memoryview, offset: int) -> int:
         """Fill the buffer from `offset`; returns the bytes read, fewer only at the file's end."""
 
+    def read_cached(self, buffer: bytearray | memoryview, offset: int) -> bool:
+        """Fill the buffer if that takes no wait for the medium; False, and anything in it, else.
+
+        Where the system cannot tell, it waits.
+        """
+
     def write(self, data: Buffer, offset: int) -> None:
         """Write all of `data` at `offset`."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from typing import Literal
 
 from rawserver.engine.disk import Buffer, File, FileStatus
+
+
+# Linux says what is not in memory instead of fetching it (since 4.14).
+_NO_WAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
 class OsFile:
@@ -30,6 +33,16 @@ class OsFile:
                 break
             done += count
         return done
+
+    def read_cached(self, buffer: bytearray | memoryview, offset: int) -> bool:
+        try:
+            return os.preadv(self.fileno(), [buffer], offset, _NO_WAIT) == len(buffer)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+        return self.read_into(buffer, offset) == len(buffer)
 
     def write(self, data: Buffer, offset: int) -> None:
         view = memoryview(data)
@@ -128,13 +141,13 @@ class OsDisk:
     def replace_file(self, path: str, data: bytes) -> None:
         folder, name = os.path.split(path)
         # A name of its own each time: two writers must not share one half-written file.
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder or os.curdir)
+        temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             with open(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
         except BaseException:
             os.remove(temporary)
@@ -142,10 +155,3 @@ class OsDisk:
 
     def remove(self, path: str) -> None:
         os.remove(path)
-
-
-def _umask() -> int:
-    # It can only be read by setting it.
-    umask = os.umask(0o022)
-    os.umask(umask)
-    return umask

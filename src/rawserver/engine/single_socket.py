@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.disk import Buffer, File
@@ -146,6 +146,17 @@ class SingleSocket:
         buffer.add(data if not count else memoryview(data)[count:])
         return self._queued()
 
+    def write_lent(self, parts: Sequence[Buffer]) -> bool:
+        """Send several pieces of memory, in order, without ever copying them.
+
+        They must stay as they are until they are sent: `is_flushed` says so. Returns as `write`.
+        """
+        if self.lost or self._closing:
+            return False
+        was_empty = not self._buffer.size
+        self._buffer.add_lent(parts)
+        return self._send_or_queue(was_empty)
+
     def sendfile(self, file: File, offset: int, count: int, header: bytes = b"") -> bool:
         """Send `header` and then `count` bytes of a file, in order with what is written.
 
@@ -154,13 +165,15 @@ class SingleSocket:
         """
         if self.lost or self._closing:
             return False
-        buffer = self._buffer
-        was_empty = not buffer.size
-        buffer.add(header)
-        buffer.add_file(file, offset, count)
+        was_empty = not self._buffer.size
+        self._buffer.add(header)
+        self._buffer.add_file(file, offset, count)
+        return self._send_or_queue(was_empty)
+
+    def _send_or_queue(self, was_empty: bool) -> bool:
         if was_empty and self.connected:
             self._send_buffered()
-            if self.lost or not buffer.size:
+            if self.lost or not self._buffer.size:
                 return not self.lost
         return self._queued()
 

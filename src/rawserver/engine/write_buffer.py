@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from rawserver.engine.disk import Buffer, File
@@ -49,6 +49,13 @@ class WriteBuffer:
             self._parts.append(view)
             self.size += len(view)
             self.memory += len(view)
+
+    def add_lent(self, parts: Iterable[Buffer]) -> None:
+        """Queue bytes that their owner leaves as they are until they are sent."""
+        for part in parts:
+            self._parts.append(memoryview(part))
+            self.size += len(part)
+            self.memory += len(part)
 
     def add_file(self, file: File, offset: int, count: int) -> None:
         """Queue a part of a file, which must stay open until it is sent."""

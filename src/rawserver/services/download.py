@@ -53,7 +53,7 @@ class Download:
         self._peers = peers
         self._picker = PiecePicker(self._metainfo.num_pieces, self._raw_server.network.random)
         self._requests = BlockRequests[Peer](self._metainfo.piece_size, self._picker)
-        self._buffers = PieceBuffers(self._metainfo.piece_length)
+        self._buffers = PieceBuffers(self._metainfo.piece_length, self._metainfo.piece_size)
         self._blame = Blame[Block, Address]()
         self._unwritten_bytes = 0
         # The complete pieces that are being hashed and written.
@@ -147,7 +147,7 @@ class Download:
         peer.last_block_at = peer.last_received_at
         if peer.snubbed:
             peer.snubbed = peer.pipeline.snubbed = False
-        self._buffers.put(index, begin, block, self._metainfo.piece_size(index))
+        self._buffers.put(index, begin, block)
         for other in received.cancel:
             other.send(encode_cancel(index, begin, length))
         if received.piece_complete:

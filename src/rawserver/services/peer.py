@@ -40,7 +40,8 @@ class Peer:
         "_deadline", "address", "am_choking", "am_interested", "bits", "close_reason", "closed",
         "connected_at", "connection", "decoder", "downloaded", "failed_pieces", "interesting",
         "last_block_at", "last_received_at", "last_sent_at", "outgoing", "peer_choking", "peer_id",
-        "peer_interested", "pipeline", "port", "readable_piece", "snubbed", "torrent",
+        "peer_interested", "pipeline", "port", "readable_piece",
+        "reading", "snubbed", "torrent",
         "unchoked_at", "uploaded", "wanted",
     )  # fmt: skip
 
@@ -61,7 +62,9 @@ class Peer:
         # How many pieces it has that we lack; we are interested while there is one.
         self.interesting = 0
         self.wanted: deque[peer_wire.Request] = deque()
+        # The piece that the system was told to read ahead, and whether a worker reads for it now.
         self.readable_piece = -1
+        self.reading = False
         self.pipeline = RequestPipeline()
         self.snubbed = False
         self.failed_pieces = 0
@@ -259,11 +262,8 @@ class Peer:
         self.wanted.append(message)
 
     def got_piece(self, message: peer_wire.Piece) -> None:
-        index, begin, block = message
-        torrent = self.torrent
-        if torrent is None or not 0 <= index < torrent.metainfo.num_pieces:
-            self._check_index(index)
-        self._torrent().download.block_came_in(self, index, begin, block)
+        # What was not asked for is dropped there, so index and offset need no check here.
+        self._torrent().download.block_came_in(self, *message)
 
     def got_cancel(self, message: peer_wire.Cancel) -> None:
         request = peer_wire.Request(*message)

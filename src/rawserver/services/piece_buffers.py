@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class PieceBuffers:
     """A buffer for each piece that is being fetched, hashed or written."""
@@ -9,17 +11,18 @@ class PieceBuffers:
     # Enough to lend to the pieces of a fast transfer; beyond it memory goes back to the system.
     KEEP = 16
 
-    def __init__(self, piece_length: int) -> None:
+    def __init__(self, piece_length: int, piece_size: Callable[[int], int]) -> None:
         self._piece_length = piece_length
+        self._piece_size = piece_size
         self._lent: dict[int, memoryview] = {}
         self._free: list[memoryview] = []
 
-    def put(self, index: int, begin: int, block: memoryview, piece_size: int) -> None:
+    def put(self, index: int, begin: int, block: memoryview) -> None:
         """Copy a block to its place in its piece."""
         buffer = self._lent.get(index)
         if buffer is None:
             whole = self._free.pop() if self._free else memoryview(bytearray(self._piece_length))
-            buffer = self._lent[index] = whole[:piece_size]
+            buffer = self._lent[index] = whole[: self._piece_size(index)]
         buffer[begin : begin + len(block)] = block
 
     def get(self, index: int) -> memoryview:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from rawserver.engine import Disk, File
+from rawserver.engine import Disk
 from rawserver.services.file_pool import FilePool
 from rawserver.wire.metainfo import MetainfoFile
 
@@ -40,7 +40,7 @@ class Storage:
 
     `root` is the path of the only file, or of the folder that holds the files. Padding files
     (BEP 47) are never on disk: they read as zeros, and what is written to them is dropped. All
-    methods block but `span_for_sendfile` and `will_need`.
+    methods block but `read_cached` and `will_need`.
     """
 
     def __init__(self, disk: Disk, layout: Layout, root: str) -> None:
@@ -148,14 +148,14 @@ class Storage:
 
     # For the loop: nothing here waits for the disk, but for opening a file.
 
-    def span_for_sendfile(self, offset: int, length: int) -> tuple[File, int] | None:
-        """Return the file and the place in it, None for what does not lie in one file."""
-        file, start, count = next(self.spans(offset, length))
-        if count < length or file.padding:
-            return None
+    def read_cached(self, buffer: memoryview, offset: int) -> bool:
+        """Fill the buffer if the system has all of it in memory; False else. Raises StorageError."""
+        file, start, count = next(self.spans(offset, len(buffer)))
+        if count < len(buffer) or file.padding:
+            return False
         path = self.path(file)
         try:
-            return self._pool.get(path, "r"), start
+            return self._pool.get(path, "r").read_cached(buffer, start)
         except OSError as error:
             raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
 

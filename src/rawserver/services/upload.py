@@ -1,18 +1,20 @@
 """The giving side of a torrent: who is unchoked, and the blocks that are sent to them.
 
-A block goes out by `sendfile` behind its 13-byte header and never passes through Python; one
-that crosses files is read off the loop.
+Blocks that follow one another are read in one call and sent in one call, with their 13-byte
+headers between them. What the system has in memory is read at once; the loop never waits for the
+medium, a worker does. (`sendfile` costs both ends more: a page at a time, and a call per block.)
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Protocol
 
 from rawserver.engine import RawServer
 from rawserver.services.peer import Peer
-from rawserver.services.storage import Storage
+from rawserver.services.storage import Storage, StorageError
 from rawserver.services.upload_limiter import UploadLimiter
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.swarm.choker import Choker
@@ -24,8 +26,11 @@ CHOKE_INTERVAL_SECONDS = 10.0
 # Blocks handed to a connection ahead of what the kernel takes, so that the next writable event
 # finds work without another turn through this file.
 SEND_AHEAD_BYTES = 256 * 1024
+# Blocks that are asked for one after the other are read and sent together: a call for each would
+# cost more than moving the bytes.
+RUN_BYTES = 256 * 1024
 # What one peer may take of one turn when its socket takes everything: others wait meanwhile.
-BLOCKS_PER_TURN = 64
+RUNS_PER_TURN = 4
 
 
 class UploadOwner(Hashable, Protocol):
@@ -55,6 +60,7 @@ class Upload:
         self._peers = peers
         self._limiter = limiter
         self._choker = Choker(self._raw_server.network.random)
+        self._buffer = memoryview(bytearray(RUN_BYTES))
         self.bytes_sent = 0
 
     def start(self) -> None:
@@ -85,59 +91,98 @@ class Upload:
         if not self._limiter.unlimited:
             self._limiter.wait(peer, partial(self._serve_limited, peer))
             return
+        for _ in range(RUNS_PER_TURN):
+            if not self._may_send(peer):
+                return
+            self._send(peer, self._take_run(peer.wanted))
+        if self._may_send(peer):
+            self._raw_server.add_task(self.serve, 0, (peer,), self._owner)
+
+    def _may_send(self, peer: Peer) -> bool:
+        # `serve` comes again when the connection has drained, the disk has answered, or the peer
+        # asks for more.
         connection = peer.connection
         assert connection is not None
-        for _ in range(BLOCKS_PER_TURN):
-            if not peer.wanted or connection.buffered >= SEND_AHEAD_BYTES or peer.closed:
-                return
-            self._send(peer, peer.wanted.popleft())
-        if peer.wanted and connection.is_flushed():
-            self._raw_server.add_task(self.serve, 0, (peer,), self._owner)
+        return (
+            bool(peer.wanted)
+            and not peer.closed
+            and not peer.reading
+            and connection.buffered < SEND_AHEAD_BYTES
+        )
 
     def _serve_limited(self, peer: Peer) -> bool:
         """Send one block; True while there is another that the connection would take."""
-        connection = peer.connection
-        assert connection is not None
-        if not peer.wanted or connection.buffered >= SEND_AHEAD_BYTES:
-            return False  # `serve` comes again when it has drained or asks for more
-        if self._limiter.take(peer.wanted[0].length):
-            self._send(peer, peer.wanted.popleft())
-        return bool(peer.wanted)
+        if self._may_send(peer) and self._limiter.take(peer.wanted[0].length):
+            self._send(peer, [peer.wanted.popleft()])
+        return self._may_send(peer)
 
-    def _send(self, peer: Peer, request: Request) -> None:
-        index, begin, length = request
-        offset = index * self._metainfo.piece_length + begin
+    def _take_run(self, wanted: deque[Request]) -> list[Request]:
+        """Take requests that follow one another in the torrent: one read serves them all."""
+        run = [wanted.popleft()]
+        size = run[0].length
+        end = self._offset(run[0]) + size
+        while wanted and self._offset(wanted[0]) == end and size < RUN_BYTES:
+            request = wanted.popleft()
+            run.append(request)
+            size += request.length
+            end += request.length
+        return run
+
+    def _offset(self, request: Request) -> int:
+        return request.index * self._metainfo.piece_length + request.begin
+
+    def _send(self, peer: Peer, run: list[Request]) -> None:
+        offset = self._offset(run[0])
+        size = self._offset(run[-1]) + run[-1].length - offset
+        index = run[0].index
         if index != peer.readable_piece:
             peer.readable_piece = index
-            self._storage.will_need(offset, self._metainfo.piece_size(index) - begin)
-        span = self._storage.span_for_sendfile(offset, length)
-        if span is None:
-            self._raw_server.start_work(
-                self._read, (offset, length), partial(self._send_read, peer, request), self._owner
-            )
+            self._storage.will_need(offset, self._metainfo.piece_size(index) - run[0].begin)
+        buffer = self._buffer[:size] if size <= RUN_BYTES else memoryview(bytearray(size))
+        try:
+            cached = self._storage.read_cached(buffer, offset)
+        except StorageError as error:
+            self._owner.fail(error)
             return
-        file, file_offset = span
-        assert peer.connection is not None
-        peer.connection.sendfile(
-            file, file_offset, length, encode_piece_header(index, begin, length)
-        )
-        self._count(peer, length)
+        if cached:
+            self._send_blocks(peer, run, buffer)
+        else:
+            peer.reading = True
+            came = partial(self._read_came, peer, run)
+            self._raw_server.start_work(self._read, (offset, size), came, self._owner)
 
-    def _read(self, offset: int, length: int) -> bytearray:
-        block = bytearray(length)
-        self._storage.read_into(block, offset)
-        return block
+    def _read(self, offset: int, size: int) -> memoryview:
+        buffer = memoryview(bytearray(size))
+        self._storage.read_into(buffer, offset)
+        return buffer
 
-    def _send_read(
-        self, peer: Peer, request: Request, block: bytearray | None, error: BaseException | None
+    def _read_came(
+        self,
+        peer: Peer,
+        run: list[Request],
+        buffer: memoryview | None,
+        error: BaseException | None,
     ) -> None:
-        if block is None:
+        peer.reading = False
+        if buffer is None:
             self._owner.fail(error or OSError("a block could not be read"))
         elif not peer.closed and not peer.am_choking:
-            peer.send(encode_piece_header(*request) + block)
-            self._count(peer, len(block))
+            self._send_blocks(peer, run, buffer)
+            self.serve(peer)
 
-    def _count(self, peer: Peer, length: int) -> None:
-        self.bytes_sent += length
-        peer.uploaded.add(length)
+    def _send_blocks(self, peer: Peer, run: list[Request], buffer: memoryview) -> None:
+        parts: list[bytes | memoryview] = []
+        start = 0
+        for index, begin, length in run:
+            parts.append(encode_piece_header(index, begin, length))
+            parts.append(buffer[start : start + length])
+            start += length
+        connection = peer.connection
+        assert connection is not None
+        connection.write_lent(parts)
+        if not connection.is_flushed():
+            # It is still being sent: the next run is read into another one.
+            self._buffer = memoryview(bytearray(RUN_BYTES))
+        self.bytes_sent += start
+        peer.uploaded.add(start)
         peer.last_sent_at = self._raw_server.network.time()
