@@ -36,7 +36,10 @@ class FilePool:
         if file is None:
             file = self._files.setdefault(key, self._disk.open(path, mode))
             while len(self._files) > self._max_open_files:
-                self._files.popitem(last=False)
+                try:
+                    self._files.popitem(last=False)
+                except KeyError:
+                    break  # another thread has just let go of all
         else:
             try:
                 self._files.move_to_end(key)

@@ -48,6 +48,8 @@ class Storage:
         self._single = layout.single
         self._root = root
         self._pool = FilePool(disk)
+        # Paths with data that the system may still hold back from the medium.
+        self._written: set[str] = set()
         self.files = layout.files
         # Empty files hold no offset; leaving them out keeps the search exact.
         self._filled = [file for file in layout.files if file.length]
@@ -79,7 +81,9 @@ class Storage:
                 try:
                     self._prepare(file, path)
                 except OSError as error:
-                    raise StorageError(f"{path}: {error.strerror or error}") from error
+                    # It may be a folder above the file that stands in the way.
+                    where = error.filename or path
+                    raise StorageError(f"{where}: {error.strerror or error}") from error
 
     def _prepare(self, file: MetainfoFile, path: str) -> None:
         parent = self._root
@@ -88,14 +92,18 @@ class Storage:
         else:
             for part in file.path[:-1]:
                 parent = posixpath.join(parent, part)
-                if self._disk.is_link(parent):
-                    raise StorageError(f"{parent}: a link in the way could lead anywhere")
+                self._refuse_link(parent)
         if parent:
             self._disk.make_directories(parent)
+        self._refuse_link(path)
         status = self._disk.status(path)
         if status is not None and not status.is_file:
             raise StorageError(f"{path}: there is something else where a file should be")
         self._pool.get(path, "w").extend(file.length)
+
+    def _refuse_link(self, path: str) -> None:
+        if self._disk.is_link(path):
+            raise StorageError(f"{path}: a link in the way could lead anywhere")
 
     # Reading and writing.
 
@@ -129,6 +137,8 @@ class Storage:
                 raise StorageError(
                     f"{path}: cannot be written: {error.strerror or error}"
                 ) from error
+            # After the write: a `synchronize` meanwhile leaves it to the next one.
+            self._written.add(path)
 
     def is_there(self, offset: int, length: int) -> bool:
         """Tell whether the files of a stretch exist and are long enough."""
@@ -140,16 +150,22 @@ class Storage:
         return True
 
     def is_hole(self, offset: int, length: int) -> bool:
-        """Tell whether a stretch is known to be zeros that were never written."""
-        return all(
-            file.padding or self._pool.get(self.path(file), "r").is_hole(start, count)
-            for file, start, count in self.spans(offset, length)
-        )
+        """Tell whether a stretch is known to be zeros never written. Raises StorageError."""
+        for file, start, count in self.spans(offset, length):
+            if file.padding:
+                continue
+            path = self.path(file)
+            try:
+                if not self._pool.get(path, "r").is_hole(start, count):
+                    return False
+            except OSError as error:
+                raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return True
 
     # For the loop: nothing here waits for the disk, but for opening a file.
 
     def read_cached(self, buffer: memoryview, offset: int) -> bool:
-        """Fill the buffer if the system has all of it in memory; False else. Raises StorageError."""
+        """Fill the buffer if all of it is in memory; False else. Raises StorageError."""
         file, start, count = next(self.spans(offset, len(buffer)))
         if count < len(buffer) or file.padding:
             return False
@@ -171,10 +187,20 @@ class Storage:
     # The end.
 
     def synchronize(self) -> None:
-        """Wait until what was written is on the medium."""
-        for file in self.files:
-            if not file.padding:
-                self._pool.get(self.path(file), "w").synchronize()
+        """Wait until what was written is on the medium. Raises StorageError."""
+        while self._written:
+            try:
+                # Single calls, so the threads that write meanwhile need no lock.
+                path = self._written.pop()
+            except KeyError:
+                return  # another thread took the last one
+            try:
+                self._pool.get(path, "w").synchronize()
+            except OSError as error:
+                self._written.add(path)
+                raise StorageError(
+                    f"{path}: cannot be written: {error.strerror or error}"
+                ) from error
 
     def close(self) -> None:
         """Let go of all files."""
