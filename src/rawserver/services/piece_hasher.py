@@ -85,9 +85,13 @@ class PieceHasher:
             self._in_flight += 1
             self._raw_server.start_work(self._hash_all, (batch,), self._came_back, self._context)
         if not self._in_flight and not self._over:
-            self._over = True
             # Never from inside `start`.
-            self._raw_server.add_task(self._done, 0, (None,), self._context)
+            self._raw_server.add_task(self._finish, 0, (), self._context)
+
+    def _finish(self) -> None:
+        if not self._over:
+            self._over = True
+            self._done(None)
 
     def _came_back(self, digests: Digests | None, error: BaseException | None) -> None:
         self._in_flight -= 1
