@@ -8,7 +8,6 @@ were just being written when the record was made are named, and are always hashe
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rawserver.swarm.bitfield import Bitfield, BitfieldError
@@ -76,9 +75,8 @@ class ResumeRecord:
 def _stamp(value: object) -> FileStamp:
     if value == []:
         return None
-    if isinstance(value, Sequence) and len(value) == 2:
-        size, modified_ns = value
-        if isinstance(size, int) and isinstance(modified_ns, int):
+    match value:
+        case [int(size), int(modified_ns)] if size >= 0:
             return size, modified_ns
     raise ResumeError("it has a stamp that is none")
 
