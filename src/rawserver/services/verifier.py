@@ -77,6 +77,7 @@ class Verifier:
             self._progress(self._bytes_done, self._metainfo.total_size)
 
     def _finished(self, error: BaseException | None) -> None:
+        self._storage.close()
         if error is not None:
             self._done(None, error)
             return
