@@ -11,9 +11,7 @@ PEER_ID = b"-XX0001-scriptedpeer"
 class ScriptedPeer:
     """Dials (or is listened for), records what comes in, says what it is told to say."""
 
-    def __init__(
-        self, raw_server: RawServer, info_hash: bytes, peer_id: bytes = PEER_ID
-    ) -> None:
+    def __init__(self, raw_server: RawServer, info_hash: bytes, peer_id: bytes = PEER_ID) -> None:
         self.raw_server = raw_server
         self.info_hash = info_hash
         self.peer_id = peer_id

@@ -38,14 +38,15 @@ def test_pieces_do_not_share_memory_while_they_are_lent() -> None:
 
 def test_only_a_few_free_buffers_are_kept() -> None:
     buffers = PieceBuffers(8, size)
-    for index in range(2 * PieceBuffers.KEEP):
+    pieces = range(100, 100 + 2 * PieceBuffers.KEEP)
+    for index in pieces:
         buffers.put(index, 0, memoryview(b"aaaa"))
-    held = [buffers.get(index).obj for index in range(2 * PieceBuffers.KEEP)]
-    for index in range(2 * PieceBuffers.KEEP):
+    held = [buffers.get(index).obj for index in pieces]
+    for index in pieces:
         buffers.release(index)
-    for index in range(2 * PieceBuffers.KEEP):
+    for index in pieces:
         buffers.put(index, 0, memoryview(b"bbbb"))
-    again = [buffers.get(index).obj for index in range(2 * PieceBuffers.KEEP)]
+    again = [buffers.get(index).obj for index in pieces]
     assert sum(any(new is old for old in held) for new in again) == PieceBuffers.KEEP
 
 

@@ -1,5 +1,4 @@
 from kit.loop import run_until
-
 from rawserver import RawServer
 from rawserver.services.upload_limiter import UploadLimiter
 

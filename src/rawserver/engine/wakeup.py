@@ -35,5 +35,6 @@ class SocketWakeup:
             pass  # another wake-up's poll was quicker
 
     def close(self) -> None:
-        self._reading.close()
+        # In this order: a wake that comes in between must not find the other end gone.
         self._writing.close()
+        self._reading.close()

@@ -63,11 +63,11 @@ class Download:
         self.bytes_received = 0
         self.bytes_wasted = 0
 
-    def start(self) -> None:
-        """Leave out what is on disk already."""
+    def start(self, wants: bool) -> None:
+        """Leave out what is on disk already; want nothing at all unless it `wants`."""
         for index in self._have:
             self._picker.done(index)
-        self.complete = self._have.is_full
+        self.complete = not wants
 
     # What peers have.
 
@@ -81,7 +81,7 @@ class Download:
     def peer_has(self, peer: Peer, index: int) -> None:
         """Count one more piece of a peer."""
         self._picker.peer_has(index)
-        if not self._have.has(index):
+        if not self.complete and not self._have.has(index):
             peer.interesting += 1
             peer.update_interest()
 

@@ -90,6 +90,10 @@ class Fetch(TorrentOwner):
             self._error = error
             self._torrent.stop(self._left)
 
+    def dial(self, address: Address) -> None:
+        """Dial one more peer."""
+        self._torrent.dial(address)
+
     def status(self) -> TorrentStatus:
         """Return a snapshot."""
         return self._torrent.status()

@@ -114,9 +114,11 @@ class PeerSet:
 
     def drop_guilty(self, address: Address, index: int) -> None:
         """Drop who sent bad data for a piece, and ban the host unless innocents share it."""
+        if self._bans.is_guilty(address):
+            return  # another piece that it spoiled before it was dropped
         ip = address[0]
         shared = any(peer.address[0] == ip and peer.address != address for peer in self._joined)
-        banned = self._bans.strike(ip, shared)
+        banned = self._bans.strike(address, shared)
         self.candidates.ban(address)
         end = "and is banned" if banned else "and is dropped"
         self._report(f"peer {ip}:{address[1]} sent bad data for piece {index} {end}")

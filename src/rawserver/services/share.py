@@ -8,6 +8,7 @@ from urllib.parse import quote
 from rawserver.engine import RawServer
 from rawserver.services.peer_port import PeerPort
 from rawserver.services.resume_record import resume_path
+from rawserver.services.storage import StorageError
 from rawserver.services.torrent import Torrent, TorrentOwner
 from rawserver.services.torrent_status import TorrentStatus
 from rawserver.services.tracker import Tracker
@@ -30,6 +31,7 @@ class SharedTorrent(TorrentOwner):
         self._share = share
         self._ready = ready
         self._failed = failed
+        self._root = root
         self.metainfo = metainfo
         self.torrent_url = share.publish(metainfo)
         self.magnet = build_magnet(
@@ -46,7 +48,7 @@ class SharedTorrent(TorrentOwner):
             self,
             tiers=share.tiers_to_announce(tiers),
             resume_path=resume_path(root),
-            keeps_record=False,
+            read_only=True,
             just_made=just_made,
             announced_ip=share.announced_ip,
         )
@@ -68,9 +70,16 @@ class SharedTorrent(TorrentOwner):
 
     def torrent_checked(self) -> None:
         status = self.status()
+        if not status.pieces_have:
+            self._failed(StorageError(f"{self._root}: holds nothing of {self.metainfo.name}"))
+            return
         if status.pieces_have < status.num_pieces:
             missing = status.num_pieces - status.pieces_have
-            self.report(f"{self.metainfo.name}: {missing} of {status.num_pieces} pieces are bad")
+            verb = "is" if missing == 1 else "are"
+            self.report(
+                f"{self.metainfo.name}: {missing} of {status.num_pieces} pieces {verb} "
+                "missing or bad"
+            )
         self._ready()
 
     def torrent_failed(self, error: BaseException) -> None:

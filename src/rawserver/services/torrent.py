@@ -54,8 +54,8 @@ class Torrent:
 
     `root` is the path of the file, or of the folder, that holds the data; `tiers` are the
     trackers (BEP 12), and `announced_ip` the address that those on this machine are told. What was
-    verified is noted at `resume_path` (None: nowhere), or only read if not `keeps_record`.
-    `just_made` says that the hashes have just been made from these data: all of it is there.
+    verified is noted at `resume_path` (None: nowhere). `read_only` gives what is there and changes
+    nothing on disk. `just_made` says that the hashes have just been made from these data.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Torrent:
         tiers: Sequence[Sequence[str]] = (),
         first_peers: Iterable[Address] = (),
         resume_path: str | None = None,
-        keeps_record: bool = True,
+        read_only: bool = False,
         just_made: bool = False,
         announced_ip: str = "",
     ) -> None:
@@ -80,17 +80,17 @@ class Torrent:
         self._port = port
         self._owner = owner
         self._first_peers = tuple(first_peers)
-        self._keeps_record = keeps_record
+        self._read_only = read_only
         self._just_made = just_made
         self._was_checked = False
         self._storage = Storage(raw_server.network.disk, metainfo, root)
         self._started_at = raw_server.network.time()
-        self._peers = PeerSet(port, self, owner.report)
+        self.peers = PeerSet(port, self, owner.report)
         self._received = RateMeter()
         self._sent = RateMeter()
         self._bytes_verified = 0
-        self.upload = Upload(self, self._storage, self._peers, port.upload_limiter)
-        self.download = Download(self, self._storage, self._peers)
+        self.upload = Upload(self, self._storage, self.peers, port.upload_limiter)
+        self.download = Download(self, self._storage, self.peers)
         raw_server.add_context(self)
         self._announcer = Announcer(
             raw_server, tiers, self, self._found, owner.report, ip=announced_ip, context=self
@@ -117,7 +117,7 @@ class Torrent:
             self.have.set(index)
             self._bytes_verified += self.metainfo.piece_size(index)
         self._was_checked = True
-        if have.is_full:
+        if have.is_full or self._read_only:
             self._run()
         else:
             self.raw_server.start_work(self._storage.prepare, (), self._prepared, self)
@@ -130,14 +130,15 @@ class Torrent:
 
     def _run(self) -> None:
         complete = self.have.is_full
-        self.state = TorrentState.SEEDING if complete else TorrentState.DOWNLOADING
+        wants = not complete and not self._read_only
+        self.state = TorrentState.DOWNLOADING if wants else TorrentState.SEEDING
         self._port.add(self)
-        self.download.start()
+        self.download.start(wants)
         self.upload.start()
         self._announcer.start()
         self.raw_server.add_task(self._tick, TICK_SECONDS, (), self)
         self.raw_server.add_task(self._save_regularly, RESUME_SAVE_SECONDS, (), self)
-        self._peers.found(self._first_peers, "person", self.raw_server.network.time())
+        self.peers.found(self._first_peers, "person", self.raw_server.network.time())
         self._owner.torrent_checked()
         if complete:
             self._owner.torrent_completed()
@@ -148,7 +149,7 @@ class Torrent:
         self.state = TorrentState.STOPPED
         self._port.remove(self)
         self._checker.cancel()
-        self._peers.close_all("we leave")
+        self.peers.close_all("we leave")
         if was_running:
             self._announcer.stop(lambda: self._left(done))
         else:
@@ -181,31 +182,35 @@ class Torrent:
     # Its peers.
 
     def _found(self, addresses: Iterable[Address]) -> None:
-        self._peers.found(addresses, "tracker", self.raw_server.network.time())
+        self.peers.found(addresses, "tracker", self.raw_server.network.time())
+
+    def dial(self, address: Address) -> None:
+        """Dial an address that a person gave."""
+        self.peers.found([address], "person", self.raw_server.network.time())
 
     def dial_failed(self, peer: Peer, error: BaseException) -> None:
         """Hear that a dial came to nothing."""
-        self._peers.dial_failed(peer, self.raw_server.network.time())
+        self.peers.dial_failed(peer, self.raw_server.network.time())
 
     def is_ourselves(self, address: Address) -> None:
         """Never dial this address again: we are there."""
-        self._peers.candidates.is_ourselves(address)
+        self.peers.candidates.is_ourselves(address)
 
     def peer_joined(self, peer: Peer) -> None:
         """Take a peer whose handshake was right."""
-        if self._peers.join(peer, self.raw_server.network.time()) and self.have.count:
+        if self.peers.join(peer, self.raw_server.network.time()) and self.have.count:
             peer.send(encode_bitfield(self.have.to_bytes()))
 
     def peer_lost(self, peer: Peer) -> None:
         """Forget a peer whose connection has ended."""
         now = self.raw_server.network.time()
-        if self._peers.lost(peer, now) and self.state is not TorrentState.STOPPED:
+        if self.peers.lost(peer, now) and self.state is not TorrentState.STOPPED:
             self.download.peer_lost(peer)
             self.upload.interest_changed(peer)
 
     def drop_guilty(self, address: Address, index: int) -> None:
         """Drop and perhaps ban who sent bad data."""
-        self._peers.drop_guilty(address, index)
+        self.peers.drop_guilty(address, index)
 
     # Its pieces.
 
@@ -229,7 +234,7 @@ class Torrent:
 
     def _save_resume(self, saved: Callable[[BaseException | None], None]) -> None:
         """Note what is verified; the stamps of the files first, as `Checker.save` wants it."""
-        if not self._keeps_record or not self._was_checked:
+        if self._read_only or not self._was_checked:
             saved(None)
             return
 
@@ -251,7 +256,7 @@ class Torrent:
         if self.state is TorrentState.STOPPED:
             return
         now = self.raw_server.network.time()
-        self._peers.tick(now, self.have.is_full)
+        self.peers.tick(now, self.have.is_full)
         self.download.look_for_snubs(now)
         for meter, total in (
             (self._received, self.bytes_downloaded),
@@ -274,7 +279,7 @@ class Torrent:
 
     @property
     def num_peers(self) -> int:
-        return len(self._peers)
+        return len(self.peers)
 
     @property
     def bytes_downloaded(self) -> int:
@@ -287,7 +292,12 @@ class Torrent:
     @property
     def progress(self) -> int:
         """A number that changes whenever data is checked or comes in."""
-        return self.bytes_downloaded + self._bytes_verified + self._checker.bytes_checked
+        return self.bytes_downloaded + self._bytes_verified + self.bytes_checked
+
+    @property
+    def bytes_checked(self) -> int:
+        """How much was hashed to learn what is on disk."""
+        return self._checker.bytes_checked
 
     @property
     def bytes_left(self) -> int:
@@ -301,8 +311,8 @@ class Torrent:
             bytes_verified=self._bytes_verified,
             pieces_have=self.have.count,
             num_pieces=self.metainfo.num_pieces,
-            peers=len(self._peers),
-            seeds=self._peers.seeds,
+            peers=len(self.peers),
+            seeds=self.peers.seeds,
             bytes_downloaded=self.bytes_downloaded,
             bytes_uploaded=self.bytes_uploaded,
             bytes_wasted=self.download.bytes_wasted,
