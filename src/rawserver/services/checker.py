@@ -43,6 +43,7 @@ class Checker:
         self._context = context
         self._have = Bitfield(metainfo.num_pieces)
         self._hasher: PieceHasher | None = None
+        self._cancelled = False
         self.bytes_checked = 0
 
     def start(self) -> None:
@@ -51,6 +52,7 @@ class Checker:
 
     def cancel(self) -> None:
         """Stop; `done` is not called any more."""
+        self._cancelled = True
         if self._hasher is not None:
             self._hasher.cancel()
 
@@ -66,7 +68,22 @@ class Checker:
         except FileNotFoundError:
             return None
         record = ResumeRecord.from_bytes(data, self._metainfo.info_hash, self._metainfo.num_pieces)
-        return record if record.stamps == self.stamps() else None
+        if record.stamps != self.stamps():
+            return None
+        self._check_possible(record)
+        return record
+
+    def _check_possible(self, record: ResumeRecord) -> None:
+        """Refuse a record that says to have what files as short as these cannot hold."""
+        length = self._metainfo.piece_length
+        for file, stamp in zip(self._metainfo.files, record.stamps, strict=True):
+            size = 0 if stamp is None else stamp[0]
+            if not file.padding and size < file.length:
+                first, last = file.offset + size, file.offset + file.length - 1
+                if any(
+                    index in record.have for index in range(first // length, last // length + 1)
+                ):
+                    raise ResumeError("it claims more than there is on disk")
 
     def stamps(self) -> tuple[FileStamp, ...]:
         """Off the loop: return length and time of each file as they are now."""
@@ -78,6 +95,8 @@ class Checker:
         return tuple(stamps)
 
     def _loaded(self, record: ResumeRecord | None, error: BaseException | None) -> None:
+        if self._cancelled:
+            return
         if error is not None:
             if not isinstance(error, ResumeError | OSError):
                 self._done(None, error)
