@@ -125,7 +125,10 @@ class Maker:
             self._piece_length = choose_piece_size(total)
         check_piece_size(self._piece_length, total)
         num_pieces = -(-total // self._piece_length)
-        self._digests = [b""] * num_pieces
+        # Hashing can take hours: whatever cannot be written down is refused before it.
+        self._digests = [bytes(20)] * num_pieces
+        self._build(found)
+        storage = Storage(self._raw_server.network.disk, found, self._path)
 
         def hashed(index: int, digest: bytes | None) -> None:
             assert digest is not None
@@ -136,6 +139,7 @@ class Maker:
                 self._progress(self._bytes_hashed, total)
 
         def finished(error: BaseException | None) -> None:
+            storage.close()
             if error is not None:
                 self._fail(error)
             else:
@@ -145,7 +149,7 @@ class Maker:
 
         self._hasher = PieceHasher(
             self._raw_server,
-            Storage(self._raw_server.network.disk, found, self._path),
+            storage,
             self._piece_length,
             total,
             hashed,
