@@ -185,8 +185,11 @@ class Torrent:
         self.peers.found(addresses, "tracker", self.raw_server.network.time())
 
     def dial(self, address: Address) -> None:
-        """Dial an address that a person gave."""
-        self.peers.found([address], "person", self.raw_server.network.time())
+        """Dial an address that a person gave, now or when it is known what is on disk."""
+        if self.state is TorrentState.CHECKING:
+            self._first_peers += (address,)
+        elif self.state is not TorrentState.STOPPED:
+            self.peers.found([address], "person", self.raw_server.network.time())
 
     def dial_failed(self, peer: Peer, error: BaseException) -> None:
         """Hear that a dial came to nothing."""
