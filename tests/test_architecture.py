@@ -22,8 +22,9 @@ MAY_IMPORT = {
 # Time, chance, network and disk come in as arguments everywhere but where they are supplied.
 SUPPLIERS = {"engine", "simulation"}
 NOT_IN_PURE_ROOMS = {
-    "asyncio", "concurrent", "io", "multiprocessing", "os", "pathlib", "random", "secrets", "select",
-    "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time",
+    "asyncio", "concurrent", "io", "multiprocessing", "os", "pathlib", "random", "secrets",
+    "select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "tempfile",
+    "threading", "time",
 }  # fmt: skip
 NOT_OUTSIDE_SUPPLIERS = {"random", "secrets", "select", "selectors", "socket", "threading", "time"}
 LONGEST_FILE = 400
@@ -40,7 +41,7 @@ def room_of(path: Path) -> str:
 
 
 def imported_modules(path: Path) -> Iterator[str]:
-    """Yield the absolute name of each module that a file imports for use at run time or for types."""
+    """Yield the absolute name of each module that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
