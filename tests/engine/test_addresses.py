@@ -1,0 +1,30 @@
+import socket
+
+import pytest
+
+from rawserver.engine.addresses import literal_address, peer_of
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "address"),
+    [
+        ("127.0.0.1", socket.AF_INET, ("127.0.0.1", 80)),
+        ("::1", socket.AF_INET6, ("::1", 80, 0, 0)),
+        ("fe80::1%7", socket.AF_INET6, ("fe80::1", 80, 0, 7)),
+    ],
+)
+def test_a_written_address_needs_no_look_up(host: str, family: int, address: object) -> None:
+    assert literal_address(host, 80) == (family, address)
+
+
+@pytest.mark.parametrize("host", ["localhost", "", "1.2.3", "1.2.3.4.5", "fe80::1%nosuchlink"])
+def test_whatever_else_is_a_name(host: str) -> None:
+    assert literal_address(host, 80) is None
+
+
+def test_the_peer_is_shown_as_people_write_it() -> None:
+    assert peer_of(("1.2.3.4", 5)) == ("1.2.3.4", 5)
+    assert peer_of(("::ffff:1.2.3.4", 5, 0, 0)) == ("1.2.3.4", 5)
+    assert peer_of(("::1", 5, 0, 0)) == ("::1", 5)
+    assert peer_of("/a/path") == ("", 0)
+    assert peer_of(b"\0abstract") == ("", 0)
