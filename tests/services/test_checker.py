@@ -1,11 +1,12 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.content import folder_metainfo, random_bytes, write_folder
 from kit.loop import run_until
+from kit.one_worker import one_worker, settle
 from rawserver import RawServer
 from rawserver.engine import OsDisk
 from rawserver.services.checker import Checker
@@ -326,22 +327,24 @@ def test_stamps_are_of_each_file_in_order(start: Start, root: Path) -> None:
 # Cancelling.
 
 
+@pytest.fixture
+def orderly() -> Iterator[RawServer]:
+    with one_worker() as server:
+        yield server
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2])
 @pytest.mark.parametrize("recorded", [False, True])
 def test_done_is_not_called_after_cancel(
-    raw_server: RawServer, start: Start, turns: int, recorded: bool
+    orderly: RawServer, root: Path, record: Path, turns: int, recorded: bool
 ) -> None:
-    checking = start()
+    checking = Checking(orderly, root, record)
     if recorded:
         checking.save(*ALL)
     checking.checker.start()
     for _ in range(turns):
-        raw_server.listen_once(0.05)
+        orderly.listen_once(0.05)
     checking.checker.cancel()
     results = len(checking.results)
-    ended: list[object] = []
-    raw_server.start_work(lambda: None, (), lambda *result: ended.append(result))
-    run_until(raw_server, lambda: ended)
-    for _ in range(3):
-        raw_server.listen_once(0)
+    settle(orderly)
     assert len(checking.results) == results

@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ import pytest
 
 from kit.content import random_bytes, write_folder
 from kit.loop import run_until
+from kit.one_worker import one_worker, settle
 from rawserver import RawServer
 from rawserver.engine import File
 from rawserver.services.maker import Maker, MakerError
@@ -270,17 +272,19 @@ def test_a_file_that_may_not_be_read_is_named(raw_server: RawServer, folder: Pat
 # Cancelling.
 
 
+@pytest.fixture
+def orderly() -> Iterator[RawServer]:
+    with one_worker() as server:
+        yield server
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_nothing_is_told_after_cancel(raw_server: RawServer, folder: Path, turns: int) -> None:
-    making = Making(raw_server, folder, piece_length=LENGTH)
+def test_nothing_is_told_after_cancel(orderly: RawServer, folder: Path, turns: int) -> None:
+    making = Making(orderly, folder, piece_length=LENGTH)
     making.maker.start()
     for _ in range(turns):
-        raw_server.listen_once(0.05)
+        orderly.listen_once(0.05)
     making.maker.cancel()
     before = (len(making.results), len(making.moves))
-    ended: list[object] = []
-    raw_server.start_work(lambda: None, (), lambda *result: ended.append(result))
-    run_until(raw_server, lambda: ended)
-    for _ in range(3):
-        raw_server.listen_once(0)
+    settle(orderly)
     assert (len(making.results), len(making.moves)) == before

@@ -1,11 +1,12 @@
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from kit.loop import run_until
+from kit.one_worker import one_worker, settle
 from rawserver import RawServer
 from rawserver.engine import OsDisk
 from rawserver.services.piece_hasher import SLICE_BYTES, WORKS_IN_FLIGHT, PieceHasher
@@ -76,15 +77,6 @@ def one_file(tmp_path: Path, data: bytes) -> CountingStorage:
     place.write_bytes(data)
     layout = Layout((MetainfoFile(("file",), len(data), 0, False),), single=True)
     return CountingStorage(OsDisk(), layout, str(place))
-
-
-def turn(raw_server: RawServer) -> None:
-    """Let all that is under way come back: work is done in the order of its start."""
-    ended: list[object] = []
-    raw_server.start_work(lambda: None, (), lambda *result: ended.append(result))
-    run_until(raw_server, lambda: ended)
-    for _ in range(3):
-        raw_server.listen_once(0)
 
 
 def test_every_piece_is_hashed_the_short_last_one_too(
@@ -170,14 +162,12 @@ def test_a_missing_piece_is_an_error_where_all_must_be_there(
     assert not hashing.digests
 
 
-def test_one_error_ends_it_whatever_else_is_under_way(
-    raw_server: RawServer, tmp_path: Path
-) -> None:
+def test_one_error_ends_it_whatever_else_is_under_way(tmp_path: Path, orderly: RawServer) -> None:
     storage = one_file(tmp_path, bytes(8 * SLICE_BYTES * 4))
     (tmp_path / "file").unlink()
-    hashing = Hashing(raw_server, storage, SLICE_BYTES * 4, 8 * SLICE_BYTES * 4, skip_missing=False)
+    hashing = Hashing(orderly, storage, SLICE_BYTES * 4, 8 * SLICE_BYTES * 4, skip_missing=False)
     hashing.run(range(8))
-    turn(raw_server)
+    settle(orderly)
     assert len(hashing.errors) == 1
 
 
@@ -197,41 +187,47 @@ def test_holes_are_hashed_without_reading(raw_server: RawServer, tmp_path: Path)
     assert storage.bytes_read == length
 
 
-# Cancelling.
+# Cancelling, with work in order so that a test can wait for all of it.
 
 
-def test_nothing_is_told_after_cancel(raw_server: RawServer, tmp_path: Path) -> None:
-    hashing = Hashing(raw_server, one_file(tmp_path, bytes(100)), 10, 100)
+@pytest.fixture
+def orderly() -> Iterator[RawServer]:
+    with one_worker() as server:
+        yield server
+
+
+def test_nothing_is_told_after_cancel(orderly: RawServer, tmp_path: Path) -> None:
+    hashing = Hashing(orderly, one_file(tmp_path, bytes(100)), 10, 100)
     hashing.hasher.start(range(10))
     hashing.hasher.cancel()
-    turn(raw_server)
+    settle(orderly)
     assert not hashing.digests
     assert not hashing.errors
 
 
-def test_cancel_between_two_pieces(raw_server: RawServer, tmp_path: Path) -> None:
-    hashing = Hashing(raw_server, one_file(tmp_path, bytes(100)), 10, 100)
+def test_cancel_between_two_pieces(orderly: RawServer, tmp_path: Path) -> None:
+    hashing = Hashing(orderly, one_file(tmp_path, bytes(100)), 10, 100)
     hashing.cancel_after = 3
     hashing.hasher.start(range(10))
-    run_until(raw_server, lambda: hashing.digests)
-    turn(raw_server)
+    run_until(orderly, lambda: hashing.digests)
+    settle(orderly)
     assert len(hashing.digests) == 3
     assert not hashing.errors
 
 
-def test_cancel_at_the_last_piece(raw_server: RawServer, tmp_path: Path) -> None:
-    hashing = Hashing(raw_server, one_file(tmp_path, bytes(100)), 10, 100)
+def test_cancel_at_the_last_piece(orderly: RawServer, tmp_path: Path) -> None:
+    hashing = Hashing(orderly, one_file(tmp_path, bytes(100)), 10, 100)
     hashing.hasher.start(range(10))
-    run_until(raw_server, lambda: len(hashing.digests) == 10 or hashing.errors)
+    run_until(orderly, lambda: len(hashing.digests) == 10 or hashing.errors)
     hashing.hasher.cancel()
     errors_at_cancel = list(hashing.errors)
-    turn(raw_server)
+    settle(orderly)
     assert hashing.errors == errors_at_cancel
 
 
-def test_cancel_before_the_end_is_told(raw_server: RawServer) -> None:
-    hashing = Hashing(raw_server, Storage(OsDisk(), Layout(()), "/nowhere"), 10, 0)
+def test_cancel_before_the_end_is_told(orderly: RawServer) -> None:
+    hashing = Hashing(orderly, Storage(OsDisk(), Layout(()), "/nowhere"), 10, 0)
     hashing.hasher.start(())  # its end is told in the next turn
     hashing.hasher.cancel()
-    turn(raw_server)
+    settle(orderly)
     assert not hashing.errors

@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.content import folder_metainfo, metainfo_of, random_bytes, write_folder
 from kit.loop import run_until
+from kit.one_worker import one_worker, settle
 from rawserver import RawServer
 from rawserver.services.verifier import Verification, Verifier
 from rawserver.wire.metainfo import Metainfo
@@ -132,17 +134,19 @@ def test_progress_ends_at_the_total(raw_server: RawServer, root: Path) -> None:
     assert verifying.moves[-1] == (METAINFO.total_size, METAINFO.total_size)
 
 
+@pytest.fixture
+def orderly() -> Iterator[RawServer]:
+    with one_worker() as server:
+        yield server
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_nothing_is_told_after_cancel(raw_server: RawServer, root: Path, turns: int) -> None:
-    verifying = Verifying(raw_server, METAINFO, root)
+def test_nothing_is_told_after_cancel(orderly: RawServer, root: Path, turns: int) -> None:
+    verifying = Verifying(orderly, METAINFO, root)
     verifying.verifier.start()
     for _ in range(turns):
-        raw_server.listen_once(0.05)
+        orderly.listen_once(0.05)
     verifying.verifier.cancel()
     results, moves = len(verifying.results), len(verifying.moves)
-    ended: list[object] = []
-    raw_server.start_work(lambda: None, (), lambda *result: ended.append(result))
-    run_until(raw_server, lambda: ended)
-    for _ in range(3):
-        raw_server.listen_once(0)
+    settle(orderly)
     assert (len(verifying.results), len(verifying.moves)) == (results, moves)
