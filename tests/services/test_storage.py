@@ -207,7 +207,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "deep").write_bytes(b"")
-    with pytest.raises(StorageError, match=f"^{tmp_path}/deep.*: (Not a directory|File exists)$"):
+    with pytest.raises(StorageError, match=f"^{tmp_path}/deep/er: Not a directory$"):
         Storage(OsDisk(), PADDED, str(tmp_path)).prepare()
 
 
