@@ -17,7 +17,10 @@ from rawserver.engine.task import Task
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
 
-_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY}
+_IN_PROGRESS = {errno.EINPROGRESS, errno.EALREADY}
+if errno.EWOULDBLOCK != errno.EAGAIN:
+    # Windows says it so. Elsewhere EAGAIN is a failure: a full backlog, or no free local port.
+    _IN_PROGRESS.add(errno.EWOULDBLOCK)
 
 
 class ConnectionAttempt:
@@ -76,7 +79,12 @@ class ConnectionAttempt:
             except OSError as error:
                 self._error = error
                 continue
-            code = sock.connect_ex(address)
+            try:
+                code = sock.connect_ex(address)
+            except (OSError, ValueError, OverflowError) as error:
+                sock.close()
+                self._error = error  # an address that cannot be: a path or a port too large
+                continue
             if code and code not in _IN_PROGRESS:
                 sock.close()
                 self._error = OSError(code, os.strerror(code))
@@ -98,9 +106,11 @@ class ConnectionAttempt:
         try:
             peer: Any = sock.getpeername()
         except OSError as error:
-            if error.errno == errno.ENOTCONN:
-                return  # a stale event: still connecting
-            raise
+            if error.errno != errno.ENOTCONN:
+                self._release()
+                self._error = error
+                self._try_next()
+            return  # an event of another's: still connecting
         self._finish()
         self._sock = None
         self._raw_server.unregister(sock.fileno())

@@ -33,10 +33,13 @@ class Contexts:
 
     def own(self, thing: Endable, context: Hashable) -> None:
         """Give a thing to a context; ValueError if it is not live."""
-        things = self._things.get(context)
-        if things is None:
+        self.check(context)
+        self._things[context][thing] = None
+
+    def check(self, context: Hashable) -> None:
+        """Raise ValueError if a context is not live."""
+        if context not in self._things:
             raise ValueError(f"the context {context!r} was never added, or is removed")
-        things[thing] = None
 
     def disown(self, thing: Endable, context: Hashable) -> None:
         """Take a thing from a context; nothing if it is not there."""

@@ -18,6 +18,7 @@ from rawserver.engine.config import Config
 from rawserver.engine.contexts import Contexts, Endable
 from rawserver.engine.handler import Address
 from rawserver.engine.idle_timeouts import IdleTimeouts
+from rawserver.engine.mailbox import Letter, Mailbox
 from rawserver.engine.network import READABLE, Network, Socket
 from rawserver.engine.os_network import OsNetwork
 from rawserver.engine.single_socket import SingleSocket
@@ -27,22 +28,14 @@ ErrorFunction = Callable[[int, str], None]
 
 # When the loop ends, handlers that hear of it may start things; so often they are ended too.
 MOST_CLOSING_ROUNDS = 100
+# A task may be due in a year; what pollers can wait for is counted in milliseconds of 31 bits.
+LONGEST_POLL_SECONDS = 86400.0
 
 
 class Pollable(Protocol):
     """What is registered with the poller."""
 
     def ready(self, events: int) -> None: ...
-
-
-class Wakened:
-    """The wake-up's end that is polled."""
-
-    def __init__(self, take: Callable[[], None]) -> None:
-        self._take = take
-
-    def ready(self, events: int) -> None:
-        self._take()
 
 
 class Loop:
@@ -75,13 +68,10 @@ class Loop:
         # the events that were polled for them.
         self._lost: deque[SingleSocket] = deque()
         self._held: list[Socket] = []
-        self._from_outside: deque[tuple[Callable[..., object], float, tuple[Any, ...], Any]]
-        self._from_outside = deque()
-        self._woken = False
         self._closed = False
         self._thread: int | None = None
-        self._wakeup = self.network.make_wakeup()
-        self.register(self._wakeup.fileno(), Wakened(self._take_from_outside), READABLE)
+        self._mailbox = Mailbox(self.network.make_wakeup(), self._add_task)
+        self.register(self._mailbox.wakeup.fileno(), self._mailbox, READABLE)
 
     # Turning.
 
@@ -92,7 +82,7 @@ class Loop:
         a handler or a signal, end it in the same way and are raised again.
         """
         self._begin_in_this_thread()
-        stop_watching = self.network.watch(self.doneflag, self._wakeup)
+        stop_watching = self.network.watch(self.doneflag, self._mailbox.wakeup)
         try:
             while not self.doneflag.is_set():
                 self._turn(None)
@@ -112,6 +102,8 @@ class Loop:
     def _begin_in_this_thread(self) -> None:
         if self._thread is not None:
             raise RuntimeError("the loop runs already")
+        if self._closed:
+            raise RuntimeError("the loop has ended")
         self._thread = threading.get_ident()
 
     def _check_thread(self) -> None:
@@ -143,7 +135,7 @@ class Loop:
         due = self._tasks.next_due()
         if due is None:
             return period
-        wait = max(0.0, due - self._time())
+        wait = min(max(0.0, due - self._time()), LONGEST_POLL_SECONDS)
         return wait if period is None else min(wait, period)
 
     def _run(self, task: Task) -> None:
@@ -181,7 +173,7 @@ class Loop:
             self._close_held()
             if not self._lost and not self._held:
                 break
-        self._wakeup.close()
+        self._mailbox.close()
         self.poller.close()
 
     def _run_what_tells_of_the_end(self) -> None:
@@ -193,7 +185,9 @@ class Loop:
 
     def scan_for_timeouts(self) -> None:
         """End the connections on which nothing passed for their time-out."""
-        self._scan = None
+        if self._scan is not None:
+            self._scan.cancel()  # somebody called this before it was due
+            self._scan = None
         for connection in self._idle_timeouts.take_idle(self._time()):
             connection.idle()
         self._scan_later()
@@ -250,17 +244,7 @@ class Loop:
         context: Hashable = None,
     ) -> None:
         """Do as `add_task` from any thread; the loop wakes."""
-        self._from_outside.append((func, delay, args, context))
-        if not self._woken:
-            self._woken = True
-            self._wakeup.wake()
-
-    def _take_from_outside(self) -> None:
-        self._wakeup.drain()
-        # First this, then the queue: who adds after the last look at it wakes us again.
-        self._woken = False
-        while self._from_outside:
-            self._add_task(*self._from_outside.popleft())
+        self._mailbox.add(Letter(func, delay, args, context))
 
     def start_work(
         self,
@@ -310,6 +294,7 @@ class Loop:
         The handlers of its connections still hear `connection_lost`. Its listening sockets are
         closed. Nothing if it is not live.
         """
+        self._check_thread()
         self._contexts.end(context)
 
     def own(self, thing: Endable, context: object) -> None:
@@ -330,8 +315,7 @@ class Loop:
     def _tell_failed(
         self, connection: SingleSocket, address: Address, error: BaseException
     ) -> None:
-        connection.lost = True
-        connection.error = error
+        connection.failed(error)
         failed = getattr(connection.handler, "connection_failed", None)
         if failed is not None:
             try:

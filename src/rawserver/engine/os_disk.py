@@ -10,7 +10,6 @@ from typing import Literal
 
 from rawserver.engine.disk import Buffer, File, FileStatus
 
-
 # Linux says what is not in memory instead of fetching it (since 4.14).
 _NO_WAIT = getattr(os, "RWF_NOWAIT", 0)
 

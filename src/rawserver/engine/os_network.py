@@ -20,6 +20,8 @@ from rawserver.engine.worker_pool import WorkerPool
 MOST_WORKERS = 4
 # An address of TEST-NET-1 (RFC 5737). Nothing is ever sent to it.
 SOMEWHERE_ELSE = ("192.0.2.1", 9)
+# Read at once of a file that the system cannot send by itself; about what a socket takes.
+COPIED_AT_ONCE = 64 * 1024
 
 
 class OsNetwork:
@@ -67,7 +69,15 @@ class OsNetwork:
         return [SocketAddress(family, address) for family, _, _, _, address in found]
 
     def sendfile(self, sock: Socket, file: File, offset: int, count: int) -> int:
-        return os.sendfile(sock.fileno(), file.fileno(), offset, count)
+        if hasattr(os, "sendfile"):
+            try:
+                descriptor = file.fileno()
+            except OSError:
+                pass  # it is not the system's: its bytes pass through memory
+            else:
+                return os.sendfile(sock.fileno(), descriptor, offset, count)
+        buffer = memoryview(bytearray(min(count, COPIED_AT_ONCE)))
+        return sock.send(buffer[: file.read_into(buffer, offset)])
 
     def primary_address(self) -> str:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

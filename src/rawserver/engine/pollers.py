@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,12 @@ if hasattr(select, "epoll"):
             self._epoll.modify(descriptor, _TO_EPOLL[events])
 
         def unregister(self, descriptor: int) -> None:
-            self._epoll.unregister(descriptor)
+            try:
+                self._epoll.unregister(descriptor)
+            except OSError as error:
+                # Who closed it first made the system forget it.
+                if error.errno not in (errno.EBADF, errno.ENOENT):
+                    raise
 
         def poll(self, timeout_seconds: float | None) -> Sequence[tuple[int, int]]:
             events = self._epoll.poll(timeout_seconds)
@@ -69,8 +75,13 @@ if sys.platform != "linux" and sys.platform != "win32":
                     changes.append(select.kevent(descriptor, kind, select.KQ_EV_ADD))
                 elif before & bit and not events & bit:
                     changes.append(select.kevent(descriptor, kind, select.KQ_EV_DELETE))
-            if changes:
-                self._kqueue.control(changes, 0, 0)
+            try:
+                if changes:
+                    self._kqueue.control(changes, 0, 0)
+            except OSError as error:
+                # Who closed it first made the system forget it.
+                if events or error.errno not in (errno.EBADF, errno.ENOENT):
+                    raise
             self._events[descriptor] = events
 
         def unregister(self, descriptor: int) -> None:

@@ -6,6 +6,7 @@ import errno
 import socket
 import threading
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 from rawserver.engine.addresses import literal_address, peer_of
@@ -61,8 +62,7 @@ class RawServer(Loop):
         "" is every address, IPv6 and IPv4. Raises OSError when the port cannot be had.
         """
         sock = self._bound_socket(port, bind, socket.SOCK_STREAM)
-        sock.listen(self.config.backlog if backlog is None else backlog)
-        return sock
+        return self._listening(sock, backlog)
 
     def create_unixserversocket(self, path: str, *, backlog: int | None = None) -> Socket:
         """Return a socket that listens at a path, which must be free."""
@@ -72,7 +72,14 @@ class RawServer(Loop):
         except OSError:
             sock.close()
             raise
-        sock.listen(self.config.backlog if backlog is None else backlog)
+        return self._listening(sock, backlog)
+
+    def _listening(self, sock: Socket, backlog: int | None) -> Socket:
+        try:
+            sock.listen(self.config.backlog if backlog is None else backlog)
+        except OSError:
+            sock.close()
+            raise
         return sock
 
     def create_udpsocket(self, port: int = 0, bind: str = "") -> Socket:
@@ -103,7 +110,7 @@ class RawServer(Loop):
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
             sock.bind(address)
-        except OSError:
+        except (OSError, OverflowError):
             sock.close()
             raise
         return sock
@@ -122,6 +129,7 @@ class RawServer(Loop):
         """
         self._check_thread()
         timeout = self.config.idle_timeout if idle_timeout is None else idle_timeout
+        self._contexts.check(context)
         serversocket.setblocking(False)
         listener = Listener(self, serversocket, handler, context, timeout)
         self._contexts.own(listener, context)
@@ -140,6 +148,8 @@ class RawServer(Loop):
     ) -> UdpSocket:
         """Give each datagram to `handler.data_came_in(address, data)`; returns what can send."""
         self._check_thread()
+        self._contexts.check(context)
+        sock.setblocking(False)
         udp_socket = UdpSocket(self, sock, handler, context)
         self._contexts.own(udp_socket, context)
         self._udp_sockets[sock] = udp_socket
@@ -179,9 +189,10 @@ class RawServer(Loop):
     def wrap_socket(self, sock: Socket, handler: Any, context: Hashable = None) -> SingleSocket:
         """Take over a connected socket. No `..._made` is called."""
         self._check_thread()
+        peer = peer_of(sock.getpeername())
         sock.setblocking(False)
         connection = SingleSocket(self, handler, context, self.config.idle_timeout)
-        connection.made(sock, *peer_of(sock.getpeername()))
+        connection.made(sock, *peer)
         self._watch_for_idleness(connection)
         return connection
 
@@ -200,6 +211,8 @@ class RawServer(Loop):
         sock.setblocking(False)
         if isinstance(address, tuple):
             # Whoever writes little bits means them to go; who writes much is not held up by it.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Where a socket whose peer has gone refuses this, its first read says so.
+            with suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.made(sock, *peer_of(address))
         self._watch_for_idleness(connection)

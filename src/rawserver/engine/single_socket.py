@@ -29,29 +29,10 @@ class SingleSocket:
     """
 
     __slots__ = (
-        "_attempt",
-        "_buffer",
-        "_closing",
-        "_context",
-        "_events",
-        "_flush_is_due",
-        "_handler",
-        "_on_buffer",
-        "_on_data",
-        "_on_filled",
-        "_raw_server",
-        "_reading",
-        "_send",
-        "_shut",
-        "_sock",
-        "connected",
-        "descriptor",
-        "error",
-        "idle_timeout",
-        "ip",
-        "lost",
-        "port",
-        "progress_at",
+        "_attempt", "_buffer", "_closing", "_context", "_ended_by_peer", "_events",
+        "_flush_is_due", "_handler", "_on_buffer", "_on_data", "_on_filled", "_raw_server",
+        "_reading", "_refuses", "_send", "_shut", "_sock", "connected", "descriptor", "error",
+        "idle_timeout", "ip", "lost", "port", "progress_at",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +45,10 @@ class SingleSocket:
         self._events = 0
         self._reading = True
         self._flush_is_due = False
+        # Nothing more may be written, though what was may still wait to be sent.
+        self._refuses = False
         self._closing = False
+        self._ended_by_peer = False
         self._shut: int | None = None
         self._context: object = _NOBODY
         self.descriptor = -1
@@ -104,7 +88,8 @@ class SingleSocket:
     @context.setter
     def context(self, context: object) -> None:
         if context is not self._context:
-            self._raw_server.own(self, context)
+            if not self.lost:
+                self._raw_server.own(self, context)
             if self._context is not _NOBODY:
                 self._raw_server.disown(self, self._context)
             self._context = context
@@ -124,9 +109,9 @@ class SingleSocket:
         """Send bytes, at once as far as the system takes them, the rest later.
 
         False says that more than the high-water mark waits: stop until `connection_flushed`.
-        What is written to a connection that has ended is dropped.
+        What is written to a connection that has ended, or whose end was asked for, is dropped.
         """
-        if self.lost or self._closing:
+        if self._refuses:
             return False
         buffer = self._buffer
         if buffer.size or not self.connected:
@@ -151,7 +136,7 @@ class SingleSocket:
 
         They must stay as they are until they are sent: `is_flushed` says so. Returns as `write`.
         """
-        if self.lost or self._closing:
+        if self._refuses:
             return False
         was_empty = not self._buffer.size
         self._buffer.add_lent(parts)
@@ -163,7 +148,7 @@ class SingleSocket:
         The bytes go from the file to the network without passing through memory here. The file
         must stay open until they are sent. Returns as `write` does.
         """
-        if self.lost or self._closing:
+        if self._refuses:
             return False
         was_empty = not self._buffer.size
         self._buffer.add(header)
@@ -206,11 +191,12 @@ class SingleSocket:
             return
         if not self._buffer.size:
             self._want(self._events & ~WRITABLE)
-            if self._closing:
-                self.lose(None)
-                return
             if self._shut is not None:
                 self._shut_down(self._shut)
+            if self._closing:
+                self.lose(None)
+            if self.lost:
+                return
         if self._flush_is_due and self._buffer.size <= self._raw_server.config.low_water_mark:
             self._flush_is_due = False
             self._raw_server.call_handler(self, "connection_flushed")
@@ -223,9 +209,10 @@ class SingleSocket:
         self._want(self._events & ~READABLE)
 
     def resume_reading(self) -> None:
-        """Take bytes again."""
-        self._reading = True
-        self._want(self._events | READABLE)
+        """Take bytes again; nothing if the peer has ended its side."""
+        if not self._ended_by_peer:
+            self._reading = True
+            self._want(self._events | READABLE)
 
     def ready(self, events: int) -> None:
         """Read or send, as the poller found; called by the loop."""
@@ -239,6 +226,8 @@ class SingleSocket:
         try:
             if self._on_buffer is not None:
                 buffer = self._on_buffer(self)
+                if self.lost:
+                    return
                 try:
                     count = self._sock.recv_into(buffer)
                 except (BlockingIOError, InterruptedError):
@@ -250,6 +239,8 @@ class SingleSocket:
                     self.progress_at = self._raw_server.now
                     self._on_filled(self, count)
                     return
+                if not len(buffer):
+                    raise ValueError("get_buffer gave a buffer without room")
             else:
                 try:
                     data = self._sock.recv(self._raw_server.config.read_size)
@@ -266,17 +257,17 @@ class SingleSocket:
         except Exception as error:
             self._raw_server.handler_failed(self, error)
             return
-        self._ended_by_peer()
+        self._end_of_stream()
 
-    def _ended_by_peer(self) -> None:
+    def _end_of_stream(self) -> None:
+        self._ended_by_peer = True
         keep = self._raw_server.call_handler(self, "eof_received")
         if self.lost:
             return
-        if keep:
-            self._reading = False
-            self._want(self._events & ~READABLE)
+        if not keep or (self._refuses and self._shut is None and not self._closing):
+            self.lose(None)  # nothing can pass in either direction any more
         else:
-            self.lose(None)
+            self.pause_reading()
 
     # Ending.
 
@@ -286,17 +277,23 @@ class SingleSocket:
 
     def close_when_flushed(self) -> None:
         """End as soon as everything written has been sent; nothing more can be written."""
+        self._refuses = True
         if not self._buffer.size and self.connected:
             self.lose(None)
         else:
-            self._closing = True
+            self._closing = True  # `_writable` ends it
 
     def shutdown(self, how: int = socket.SHUT_WR) -> None:
-        """End one direction (`socket.SHUT_WR`: after what is written has been sent)."""
+        """End one direction (`socket.SHUT_WR`: after what is written has been sent).
+
+        When the peer has ended its direction too, the connection ends.
+        """
         if self.lost:
             return
-        if self._buffer.size and how != socket.SHUT_RD:
-            self._shut = how
+        if how != socket.SHUT_RD:
+            self._refuses = True
+        if not self.connected or (self._buffer.size and how != socket.SHUT_RD):
+            self._shut = how if self._shut in (None, how) else socket.SHUT_RDWR
         else:
             self._shut_down(how)
 
@@ -307,6 +304,8 @@ class SingleSocket:
             self._sock.shutdown(how)
         except OSError as error:
             self.lose(error)
+        if self._ended_by_peer and how != socket.SHUT_RD:
+            self.lose(None)
 
     def end(self) -> None:
         """End because the context does."""
@@ -321,7 +320,7 @@ class SingleSocket:
         """End with a reason; the descriptor is held until the turn is over."""
         if self.lost:
             return
-        self.lost = True
+        self.lost = self._refuses = True
         self.error = error
         self._buffer.clear()
         if self._attempt is not None:
@@ -330,11 +329,17 @@ class SingleSocket:
         was_connected, self.connected = self.connected, False
         if self._sock is not None:
             self._raw_server.forget(self.descriptor, self._sock, bool(self._events))
-            self._events = 0
+            self.descriptor, self._events = -1, 0
         if was_connected:
             self._raw_server.was_lost(self)
 
     # Life, as RawServer and ConnectionAttempt drive it.
+
+    def failed(self, error: BaseException) -> None:
+        """End without ever having been made."""
+        self.lost = self._refuses = True
+        self.error = error
+        self._buffer.clear()
 
     def attempting(self, attempt: ConnectionAttempt | None) -> None:
         """Note who tries to make this connection."""
@@ -349,7 +354,9 @@ class SingleSocket:
         self.ip, self.port = ip, port
         self.connected = True
         self.progress_at = self._raw_server.now
-        self._events = (READABLE if self._reading else 0) | (WRITABLE if self._buffer.size else 0)
+        # What was asked for before it was made is done by `_writable`.
+        writing = self._buffer.size or self._closing or self._shut is not None
+        self._events = (READABLE if self._reading else 0) | (WRITABLE if writing else 0)
         self._raw_server.register(self.descriptor, self, self._events)
 
     def _want(self, events: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rawserver.engine.addresses import peer_of
 from rawserver.engine.network import READABLE, Socket
 
 if TYPE_CHECKING:
@@ -15,17 +16,23 @@ LARGEST_DATAGRAM = 65536
 class UdpSocket:
     """Gives each datagram to its handler. `dropped` counts those the system had no room for."""
 
+    # An IPv4 address is shown as (ip, port), and may be so given, on a dual-stack socket too.
+
     def __init__(self, raw_server: RawServer, sock: Socket, handler: Any, context: object) -> None:
         self.handler = handler
         self.context = context
         self.sock = sock
         self.descriptor = sock.fileno()
         self.dropped = 0
+        # Addresses of IPv6 sockets have four members.
+        self._is_ipv6 = len(sock.getsockname()) == 4
         self._raw_server = raw_server
         raw_server.register(self.descriptor, self, READABLE)
 
     def write_to(self, data: bytes | bytearray | memoryview, address: Any) -> bool:
         """Send a datagram; False if it was dropped for lack of room. Raises OSError else."""
+        if self._is_ipv6 and ":" not in address[0]:
+            address = (f"::ffff:{address[0]}", address[1])
         try:
             self.sock.sendto(data, address)
         except (BlockingIOError, InterruptedError):
@@ -42,6 +49,8 @@ class UdpSocket:
                 return
             except ConnectionRefusedError:
                 continue  # an ICMP answer to something we sent; the socket is well
+            if self._is_ipv6 and address[0].startswith("::ffff:"):
+                address = peer_of(address)
             try:
                 self.handler.data_came_in(address, data)
             except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 
 class SocketWakeup:
@@ -12,19 +13,23 @@ class SocketWakeup:
         self._reading, self._writing = socket.socketpair()
         self._reading.setblocking(False)
         self._writing.setblocking(False)
+        # Without it, a wake that races with `close` could write to whatever else is given the
+        # descriptor. Reentrant, because a signal's handler may wake in the midst of a wake.
+        self._lock = threading.RLock()
+        self._closed = False
 
     def fileno(self) -> int:
         return self._reading.fileno()
 
     def wake(self) -> None:
         """Make the poll return. Never blocks, and is nothing once closed."""
-        try:
-            self._writing.send(b"\0")
-        except BlockingIOError:
-            pass  # full of wakes: the poll returns anyway
-        except OSError:
-            if self._writing.fileno() >= 0:
-                raise
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._writing.send(b"\0")
+            except BlockingIOError:
+                pass  # full of wakes: the poll returns anyway
 
     def drain(self) -> None:
         """Take back all wakes so far."""
@@ -35,6 +40,7 @@ class SocketWakeup:
             pass  # another wake-up's poll was quicker
 
     def close(self) -> None:
-        # In this order: a wake that comes in between must not find the other end gone.
-        self._writing.close()
-        self._reading.close()
+        with self._lock:
+            self._closed = True
+            self._reading.close()
+            self._writing.close()

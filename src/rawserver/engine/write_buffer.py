@@ -53,9 +53,10 @@ class WriteBuffer:
     def add_lent(self, parts: Iterable[Buffer]) -> None:
         """Queue bytes that their owner leaves as they are until they are sent."""
         for part in parts:
-            self._parts.append(memoryview(part))
-            self.size += len(part)
-            self.memory += len(part)
+            if part:
+                self._parts.append(memoryview(part))
+                self.size += len(part)
+                self.memory += len(part)
 
     def add_file(self, file: File, offset: int, count: int) -> None:
         """Queue a part of a file, which must stay open until it is sent."""
@@ -80,15 +81,15 @@ class WriteBuffer:
             while parts and sent < limit:
                 first = parts[0]
                 if isinstance(first, FilePart):
-                    sent += self._send_file(sock, sendfile, first)
+                    sent += self._send_file(sock, sendfile, first, limit - sent)
                 else:
                     sent += self._send_bytes(sock, first)
         except (BlockingIOError, InterruptedError):
             pass  # the poller says when to go on
         return sent
 
-    def _send_file(self, sock: Socket, sendfile: SendFile, part: FilePart) -> int:
-        count = sendfile(sock, part.file, part.offset, part.count)
+    def _send_file(self, sock: Socket, sendfile: SendFile, part: FilePart, limit: int) -> int:
+        count = sendfile(sock, part.file, part.offset, min(part.count, limit))
         if count == 0:
             raise FileEnded(f"a file ended {part.count} bytes before what was to be sent of it")
         part.offset += count
