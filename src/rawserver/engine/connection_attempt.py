@@ -113,7 +113,7 @@ class ConnectionAttempt:
             return  # an event of another's: still connecting
         self._finish()
         self._sock = None
-        self._raw_server.unregister(sock.fileno())
+        self._raw_server.unregister(sock.fileno(), self)
         self._raw_server.connected(self._connection, sock, peer)
 
     def abandon(self, error: BaseException | None) -> None:

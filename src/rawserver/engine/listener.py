@@ -64,7 +64,7 @@ class Listener:
             self._raw_server.report(
                 logging.ERROR, f"cannot accept connections, trying every {seconds:g} s: {error}"
             )
-        self._raw_server.unregister(self.descriptor)
+        self._raw_server.unregister(self.descriptor, self)
         self._pause = self._raw_server.add_task(self._go_on, seconds)
 
     def _go_on(self) -> None:
@@ -78,7 +78,7 @@ class Listener:
         if self._pause is not None:
             self._pause.cancel()
         else:
-            self._raw_server.unregister(self.descriptor)
+            self._raw_server.unregister(self.descriptor, self)
         self.descriptor = -1
 
     def end(self) -> None:

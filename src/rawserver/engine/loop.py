@@ -331,10 +331,12 @@ class Loop:
             self.poller.register(descriptor, events)
         self._registered[descriptor] = pollable
 
-    def unregister(self, descriptor: int) -> None:
+    def unregister(self, descriptor: int, pollable: Pollable) -> None:
         """Poll a descriptor no more."""
-        del self._registered[descriptor]
-        self.poller.unregister(descriptor)
+        # A socket that was closed first may have left its descriptor to another.
+        if self._registered.get(descriptor) is pollable:
+            del self._registered[descriptor]
+            self.poller.unregister(descriptor)
 
     def forget(self, descriptor: int, sock: Socket, polled: bool) -> None:
         """Poll a socket no more, and close it when the turn is over."""

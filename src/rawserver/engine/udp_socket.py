@@ -61,7 +61,7 @@ class UdpSocket:
     def stop(self) -> None:
         """Take no more datagrams; the socket stays open."""
         if self.descriptor >= 0:
-            self._raw_server.unregister(self.descriptor)
+            self._raw_server.unregister(self.descriptor, self)
             self.descriptor = -1
 
     def end(self) -> None:

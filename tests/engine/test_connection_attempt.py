@@ -1,0 +1,98 @@
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from kit.joined import free_port, listen
+from kit.loop import run_until
+from kit.recorder import Recorder
+from rawserver import OsNetwork, RawServer
+from rawserver.engine.network import SocketAddress
+
+
+class NamedAddresses(OsNetwork):
+    """Resolves every name to the addresses that the test says."""
+
+    def __init__(self, *addresses: SocketAddress) -> None:
+        super().__init__(1)
+        self.addresses = addresses
+
+    def resolve(self, host: str, port: int, kind: int) -> list[SocketAddress]:
+        return list(self.addresses)
+
+
+def ipv4(port: int) -> SocketAddress:
+    return SocketAddress(socket.AF_INET, ("127.0.0.1", port))
+
+
+def test_the_addresses_of_a_name_are_tried_in_turn() -> None:
+    network = NamedAddresses()
+    raw_server = RawServer(network=network)
+    caller, callee = Recorder(), Recorder()
+    closed, other_closed = free_port(raw_server), free_port(raw_server)
+    network.addresses = (ipv4(closed), ipv4(other_closed), ipv4(listen(raw_server, callee)))
+    connection = raw_server.start_connection(("a.name", 1), caller)
+    run_until(raw_server, lambda: caller.events)
+    assert caller.events == ["connection_made"]
+    assert connection.port == network.addresses[2].address[1]
+    raw_server.close()
+
+
+def test_the_last_address_says_why_it_failed() -> None:
+    network = NamedAddresses()
+    raw_server = RawServer(network=network)
+    network.addresses = (ipv4(free_port(raw_server)),)
+    caller = Recorder()
+    connection = raw_server.start_connection(("a.name", 1), caller)
+    run_until(raw_server, lambda: caller.events)
+    ((address, error),) = caller.failures
+    assert address == ("a.name", 1)
+    assert isinstance(error, ConnectionRefusedError)
+    assert connection.error is error
+    assert connection.lost
+    raw_server.close()
+
+
+def test_a_name_without_an_address_fails() -> None:
+    raw_server = RawServer(network=NamedAddresses())
+    caller = Recorder()
+    raw_server.start_connection(("a.name", 1), caller)
+    run_until(raw_server, lambda: caller.events)
+    assert caller.failures[0][1].errno == errno.EADDRNOTAVAIL  # type: ignore[attr-defined]
+    raw_server.close()
+
+
+@pytest.mark.parametrize(
+    "address", [("127.0.0.1", 70_000), ("\0", 1), ("x" * 300, 1), "/" + "x" * 300, "/no/such"]
+)
+def test_an_address_that_cannot_be_fails_like_any_other(
+    raw_server: RawServer, address: tuple[str, int] | str
+) -> None:
+    caller = Recorder()
+    raw_server.start_connection(address, caller)
+    run_until(raw_server, lambda: caller.events)
+    assert caller.events == ["connection_failed"]
+    assert caller.failures[0][0] == address
+
+
+def test_a_unix_listener_with_a_full_backlog_fails_it_instead_of_spinning(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "s")
+    serversocket = raw_server.create_unixserversocket(path, backlog=0)
+    waiting = []
+    try:
+        for _ in range(20):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.setblocking(False)
+            waiting.append(sock)
+            if sock.connect_ex(path):
+                break
+        caller = Recorder()
+        raw_server.start_connection(path, caller)
+        run_until(raw_server, lambda: caller.events, 2.0)
+        assert caller.events == ["connection_failed"]
+    finally:
+        for sock in [*waiting, serversocket]:
+            sock.close()
