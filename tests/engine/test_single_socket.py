@@ -1,0 +1,197 @@
+import socket
+import struct
+
+import pytest
+
+from kit.joined import join, listen
+from kit.loop import run_until
+from kit.recorder import Recorder
+from rawserver import RawServer, SingleSocket
+
+
+def test_what_is_written_before_it_is_made_is_sent_when_it_is(raw_server: RawServer) -> None:
+    caller, callee = Recorder(), Recorder()
+    connection = raw_server.start_connection(("127.0.0.1", listen(raw_server, callee)), caller)
+    assert repr(connection) == "<SingleSocket :0 connecting>"
+    assert connection.write(b"one ")
+    connection.write_lent([b"two", b"", b" "])
+    connection.write(bytearray(b"three"))
+    assert connection.buffered == 13
+    assert not connection.is_flushed()
+    run_until(raw_server, lambda: callee.data == b"one two three")
+    run_until(raw_server, connection.is_flushed)
+
+
+@pytest.mark.parametrize("data", [b"", b"last words"])
+def test_closing_when_flushed_while_it_is_made_closes_it_when_it_is(
+    raw_server: RawServer, data: bytes
+) -> None:
+    caller, callee = Recorder(), Recorder()
+    connection = raw_server.start_connection(("127.0.0.1", listen(raw_server, callee)), caller)
+    connection.write(data)
+    connection.close_when_flushed()
+    assert not connection.write(b"too late")
+    run_until(raw_server, lambda: "connection_lost" in callee.events and connection.lost)
+    assert callee.data == data
+    assert caller.events[0] == "connection_made"
+    assert caller.events[-1] == "connection_lost"
+    assert connection.error is None
+
+
+@pytest.mark.parametrize("data", [b"", b"last words"])
+def test_ending_one_side_while_it_is_made_ends_it_when_it_is(
+    raw_server: RawServer, data: bytes
+) -> None:
+    caller = Recorder()
+    callee = Recorder(eof_received=lambda connection: connection.write(b"answer"))
+    connection = raw_server.start_connection(("127.0.0.1", listen(raw_server, callee)), caller)
+    connection.write(data)
+    connection.shutdown(socket.SHUT_WR)
+    assert not connection.write(b"too late")
+    run_until(raw_server, lambda: caller.data == b"answer")
+    assert callee.data == data
+    callee.connection.close_when_flushed()
+    run_until(raw_server, lambda: connection.lost)
+
+
+def test_nothing_is_sent_after_the_end_was_asked_for(raw_server: RawServer) -> None:
+    caller, callee = Recorder(), Recorder()
+    connection, other = join(raw_server, caller, callee)
+    other.pause_reading()
+    while connection.write(b"x" * 100_000):
+        pass
+    waiting = connection.buffered
+    connection.close_when_flushed()
+    assert not connection.write(b"y")
+    assert not connection.write_lent([b"y"])
+    assert connection.buffered == waiting
+    other.resume_reading()
+    run_until(raw_server, lambda: other.lost)
+    assert not callee.data.strip(b"x")
+    assert "connection_flushed" not in caller.events
+    assert connection.error is None
+
+
+def test_a_reset_is_told_as_the_error(raw_server: RawServer) -> None:
+    handler = Recorder()
+    port = listen(raw_server, handler)
+    caller = socket.create_connection(("127.0.0.1", port))
+    run_until(raw_server, lambda: handler.connections)
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    caller.close()
+    run_until(raw_server, lambda: handler.connection.lost)
+    assert isinstance(handler.connection.error, ConnectionResetError)
+
+
+def test_one_that_has_ended_has_no_descriptor_and_takes_every_call(raw_server: RawServer) -> None:
+    caller = Recorder()
+    connection, _ = join(raw_server, caller, Recorder())
+    assert connection.fileno() >= 0
+    assert connection.getsockname()[0] == "127.0.0.1"
+    connection.close()
+    assert connection.fileno() == -1
+    connection.close()
+    connection.close_when_flushed()
+    connection.shutdown(socket.SHUT_RDWR)
+    connection.pause_reading()
+    connection.resume_reading()
+    assert not connection.write(b"x")
+    assert connection.is_flushed()
+    raw_server.listen_once(0.0)
+    assert caller.events[-1] == "connection_lost"
+    assert repr(connection).endswith("lost>")
+
+
+def test_the_context_of_one_that_has_ended_owns_it_no_more(raw_server: RawServer) -> None:
+    connection, _ = join(raw_server, Recorder(), Recorder())
+    raw_server.add_context("later")
+    connection.close()
+    raw_server.listen_once(0.0)
+    connection.context = "later"
+    assert not raw_server._contexts.things("later")
+    assert connection not in (raw_server._contexts.things(None) or {})
+
+
+class IntoMemory(Recorder):
+    """Receives into memory of its own."""
+
+    def __init__(self, size: int = 1000) -> None:
+        super().__init__()
+        self.memory = bytearray(size)
+        self.counts: list[int] = []
+
+    def get_buffer(self, connection: SingleSocket) -> memoryview:
+        return memoryview(self.memory)[sum(self.counts) :]
+
+    def buffer_filled(self, connection: SingleSocket, count: int) -> None:
+        self.counts.append(count)
+
+
+def test_bytes_are_received_into_the_handlers_own_memory(raw_server: RawServer) -> None:
+    callee = IntoMemory()
+    connection, _ = join(raw_server, Recorder(), callee)
+    connection.write(b"one")
+    run_until(raw_server, lambda: callee.counts)
+    connection.write(b"two")
+    run_until(raw_server, lambda: len(callee.counts) == 2)
+    assert callee.memory.startswith(b"onetwo\0")
+    assert not callee.data
+    connection.close()
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert callee.connection.error is None
+
+
+def test_a_buffer_without_room_is_a_fault_and_not_the_peers_end() -> None:
+    reports: list[str] = []
+    raw_server = RawServer(errorfunc=lambda level, text: reports.append(text))
+    callee = IntoMemory(3)
+    connection, other = join(raw_server, Recorder(), callee)
+    connection.write(b"more than that")
+    run_until(raw_server, lambda: other.lost)
+    assert isinstance(other.error, ValueError)
+    assert "without room" in reports[0]
+    raw_server.close()
+
+
+def test_closing_in_get_buffer_fills_nothing(raw_server: RawServer) -> None:
+    class Closes(IntoMemory):
+        def get_buffer(self, connection: SingleSocket) -> memoryview:
+            connection.close()
+            return memoryview(self.memory)
+
+    callee = Closes()
+    connection, _other = join(raw_server, Recorder(), callee)
+    connection.write(b"hello")
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert not callee.counts
+
+
+def test_a_handler_of_half_the_pair_is_a_fault() -> None:
+    class Half(Recorder):
+        def get_buffer(self, connection: SingleSocket) -> bytearray:
+            return bytearray(10)
+
+    reports: list[str] = []
+    raw_server = RawServer(errorfunc=lambda level, text: reports.append(text))
+    connection, other = join(raw_server, Recorder(), Half())
+    connection.write(b"hello")
+    run_until(raw_server, lambda: other.lost)
+    assert "buffer_filled" in reports[0]
+    raw_server.close()
+
+
+def test_when_both_sides_have_ended_so_has_the_connection(raw_server: RawServer) -> None:
+    caller = Recorder(eof_received=lambda connection: True)
+    callee = Recorder(eof_received=lambda connection: True)
+    connection, other = join(raw_server, caller, callee)
+    connection.shutdown(socket.SHUT_WR)
+    run_until(raw_server, lambda: "eof_received" in callee.events)
+    other.resume_reading()
+    raw_server.listen_once(0.0)
+    assert callee.events.count("eof_received") == 1
+    other.write(b"rest")
+    other.shutdown(socket.SHUT_WR)
+    run_until(raw_server, lambda: connection.lost and other.lost)
+    assert caller.data == b"rest"
+    assert connection.error is None
+    assert other.error is None
