@@ -28,7 +28,7 @@ def test_opening_to_write_truncates_nothing_and_follows_no_link(tmp_path: Path) 
     disk = OsDisk()
     disk.open(str(tmp_path / "a"), "w").close()
     assert (tmp_path / "a").read_bytes() == b"kept"
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match="link") as caught:
         disk.open(str(tmp_path / "link"), "w")
     assert caught.value.errno in (errno.ELOOP, errno.EMLINK)
     assert disk.is_link(str(tmp_path / "link"))

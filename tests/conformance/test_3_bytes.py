@@ -1,0 +1,188 @@
+"""Bytes arrive in order, and never none of them; chunk borders mean nothing."""
+
+import os
+import random
+import socket
+from pathlib import Path
+
+import pytest
+
+from kit.joined import join
+from kit.loop import run_until
+from kit.recorder import Recorder
+from rawserver import Config, FileEnded, Network, RawServer, SingleSocket, WriteBufferFull
+
+
+def test_much_arrives_as_it_was_sent(raw_server: RawServer) -> None:
+    chance = random.Random(1)
+    data = chance.randbytes(5_000_000)
+    callee = Recorder()
+    connection, _ = join(raw_server, Recorder(), callee)
+    start = 0
+    while start < len(data):
+        count = chance.choice([1, 17, 1000, 16_397, 200_000])
+        connection.write(data[start : start + count])
+        start += count
+        if chance.random() < 0.01:
+            raw_server.listen_once(0.0)
+    connection.close_when_flushed()
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert callee.data == data
+
+
+def test_files_and_bytes_keep_their_order_while_the_reader_is_slow(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    chance = random.Random(2)
+    content = chance.randbytes(3_000_000)
+    (tmp_path / "a").write_bytes(content)
+    file = raw_server.network.disk.open(str(tmp_path / "a"), "r")
+    turns = 0
+
+    def read_slowly(connection: SingleSocket) -> None:
+        nonlocal turns
+        turns += 1
+        if turns % 7 == 0:
+            connection.pause_reading()
+            raw_server.add_task(connection.resume_reading, 0.001)
+
+    callee = Recorder(data_came_in=read_slowly)
+    connection, _ = join(raw_server, Recorder(), callee)
+    connection.sendfile(file, 0, len(content), b"header")
+    connection.write(b"between")
+    connection.sendfile(file, 1000, 100_000)
+    connection.write_lent([b"and", b"", b"last"])
+    connection.close_when_flushed()
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert callee.data == b"header" + content + b"between" + content[1000:101_000] + b"andlast"
+    file.close()
+
+
+def test_a_file_that_shrank_ends_the_connection_and_says_so(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1000)
+    file = raw_server.network.disk.open(str(tmp_path / "a"), "r")
+    caller, callee = Recorder(), Recorder()
+    connection, other = join(raw_server, caller, callee)
+    os.truncate(tmp_path / "a", 600)
+    assert not connection.sendfile(file, 0, 1000, b"header")
+    run_until(raw_server, lambda: other.lost)
+    assert isinstance(connection.error, FileEnded)
+    assert caller.events[-1] == "connection_lost"
+    assert callee.data == b"header" + b"x" * 600
+    file.close()
+
+
+def test_write_says_when_to_wait_and_the_handler_hears_when_to_go_on(network: Network) -> None:
+    config = Config(high_water_mark=100_000, low_water_mark=20_000)
+    raw_server = RawServer(config=config, network=network)
+    at_flush: list[int] = []
+    caller = Recorder(connection_flushed=lambda connection: at_flush.append(connection.buffered))
+    connection, other = join(raw_server, caller, Recorder())
+    other.pause_reading()
+    while connection.write(b"x" * 10_000):
+        assert connection.buffered <= 100_000
+    assert 100_000 < connection.buffered <= 110_000
+    assert not connection.is_flushed()
+    assert not at_flush
+    other.resume_reading()
+    run_until(raw_server, lambda: at_flush)
+    assert at_flush[0] <= 20_000
+    run_until(raw_server, connection.is_flushed)
+    assert len(at_flush) == 1
+    raw_server.close()
+
+
+def test_a_write_that_goes_at_once_is_not_told_as_flushed(raw_server: RawServer) -> None:
+    caller, callee = Recorder(), Recorder()
+    connection, _ = join(raw_server, caller, callee)
+    assert connection.write(b"little")
+    assert connection.is_flushed()
+    run_until(raw_server, lambda: callee.data)
+    assert "connection_flushed" not in caller.events
+
+
+def test_who_does_not_wait_is_ended_at_the_limit(network: Network) -> None:
+    raw_server = RawServer(
+        config=Config(write_buffer_limit=300_000, high_water_mark=100_000), network=network
+    )
+    caller = Recorder()
+    connection, other = join(raw_server, caller, Recorder())
+    other.pause_reading()
+    most = 0
+    while not connection.lost:
+        connection.write(b"x" * 10_000)
+        most = max(most, connection.buffered)
+    assert isinstance(connection.error, WriteBufferFull)
+    assert most <= 300_000
+    run_until(raw_server, lambda: "connection_lost" in caller.events)
+    raw_server.close()
+
+
+def test_the_limit_is_of_memory_and_not_of_files(network: Network, tmp_path: Path) -> None:
+    raw_server = RawServer(config=Config(write_buffer_limit=1000), network=network)
+    (tmp_path / "a").write_bytes(b"x" * 4_000_000)
+    file = network.disk.open(str(tmp_path / "a"), "r")
+    callee = Recorder()
+    connection, _ = join(raw_server, Recorder(), callee)
+    connection.sendfile(file, 0, 4_000_000, b"header")
+    connection.close_when_flushed()
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert len(callee.data) == 4_000_006
+    file.close()
+    raw_server.close()
+
+
+def test_a_paused_reader_gets_nothing_until_it_resumes(raw_server: RawServer) -> None:
+    callee = Recorder()
+    connection, other = join(raw_server, Recorder(), callee)
+    other.pause_reading()
+    connection.write(b"hello")
+    for _ in range(5):
+        raw_server.listen_once(0.0)
+    assert not callee.data
+    other.resume_reading()
+    run_until(raw_server, lambda: callee.data == b"hello")
+
+
+@pytest.mark.parametrize("pauses_twice", [False, True])
+def test_a_paused_reader_whose_peer_has_gone_does_not_spin(
+    raw_server: RawServer, pauses_twice: bool
+) -> None:
+    callee = Recorder()
+    connection, other = join(raw_server, Recorder(), callee)
+    other.pause_reading()
+    if pauses_twice:
+        other.pause_reading()
+    connection.write(b"last words")
+    connection.close_when_flushed()
+    for _ in range(5):
+        raw_server.listen_once(0.0)
+    began = raw_server.network.time()
+    raw_server.listen_once(0.1)
+    assert raw_server.network.time() - began > 0.05  # nothing woke it
+    assert "connection_lost" not in callee.events
+    other.resume_reading()
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert callee.data == b"last words"
+
+
+def test_one_side_may_end_and_the_other_go_on(raw_server: RawServer) -> None:
+    caller = Recorder()
+    callee = Recorder(eof_received=lambda connection: True)
+    connection, other = join(raw_server, caller, callee)
+    connection.write(b"question")
+    connection.shutdown(socket.SHUT_WR)
+    run_until(raw_server, lambda: "eof_received" in callee.events)
+    assert callee.data == b"question"
+    began = raw_server.network.time()
+    raw_server.listen_once(0.1)
+    assert raw_server.network.time() - began > 0.05
+    answer = b"x" * 1_000_000
+    other.write(answer)
+    other.close_when_flushed()
+    run_until(raw_server, lambda: "connection_lost" in caller.events and other.lost)
+    assert caller.data == answer
+    assert connection.error is None
+    assert callee.events.count("eof_received") == 1
