@@ -6,7 +6,7 @@ import pytest
 from kit.joined import join, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
-from rawserver import RawServer, SingleSocket
+from rawserver import Config, RawServer, SingleSocket, WriteBufferFull
 
 
 def test_what_is_written_before_it_is_made_is_sent_when_it_is(raw_server: RawServer) -> None:
@@ -195,3 +195,41 @@ def test_when_both_sides_have_ended_so_has_the_connection(raw_server: RawServer)
     assert caller.data == b"rest"
     assert connection.error is None
     assert other.error is None
+
+
+def test_equal_contexts_are_one_though_they_are_not_the_same_object(raw_server: RawServer) -> None:
+    connection, _ = join(raw_server, Recorder(), Recorder())
+    raw_server.add_context(b"context")
+    connection.context = bytes(bytearray(b"context"))
+    connection.context = bytes(bytearray(b"context"))
+    raw_server.remove_context(b"context")
+    assert connection.lost
+
+
+def test_a_peer_that_ends_its_side_still_gets_all_that_was_written(raw_server: RawServer) -> None:
+    caller, callee = Recorder(eof_received=lambda connection: True), Recorder()
+    connection, other = join(raw_server, caller, callee)
+    connection.pause_reading()
+    answer = b"x" * 20_000_000
+    other.write(answer)
+    other.close_when_flushed()
+    connection.shutdown(socket.SHUT_WR)
+    for _ in range(5):
+        raw_server.listen_once(0.0)
+    assert not other.lost
+    connection.resume_reading()
+    run_until(raw_server, lambda: other.lost and connection.lost)
+    assert caller.data == answer
+    assert other.error is None
+
+
+def test_tiny_writes_do_not_slip_past_the_limit_of_memory() -> None:
+    raw_server = RawServer(config=Config(write_buffer_limit=100_000))
+    connection, other = join(raw_server, Recorder(), Recorder())
+    other.pause_reading()
+    while connection.is_flushed():
+        connection.write(b"x" * 50_000)
+    for _ in range(1000):
+        connection.write(b"y")
+    assert isinstance(connection.error, WriteBufferFull)
+    raw_server.close()

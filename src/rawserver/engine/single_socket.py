@@ -87,12 +87,13 @@ class SingleSocket:
 
     @context.setter
     def context(self, context: object) -> None:
-        if context is not self._context:
+        # Equal contexts are one, whether or not they are the same object.
+        if self._context is _NOBODY or context != self._context:
             if not self.lost:
                 self._raw_server.own(self, context)
             if self._context is not _NOBODY:
                 self._raw_server.disown(self, self._context)
-            self._context = context
+        self._context = context
 
     # Sending.
 
@@ -164,7 +165,7 @@ class SingleSocket:
 
     def _queued(self) -> bool:
         limit = self._raw_server.config.write_buffer_limit
-        if limit is not None and self._buffer.memory > limit:
+        if limit is not None and self._buffer.footprint > limit:
             self.lose(WriteBufferFull(errno.ENOBUFS, f"the peer let {limit} bytes wait"))
             return False
         self._flush_is_due = True
@@ -261,10 +262,13 @@ class SingleSocket:
 
     def _end_of_stream(self) -> None:
         self._ended_by_peer = True
+        if self._closing:
+            self.pause_reading()  # what was written still goes out
+            return
         keep = self._raw_server.call_handler(self, "eof_received")
         if self.lost:
             return
-        if not keep or (self._refuses and self._shut is None and not self._closing):
+        if not keep or (self._refuses and self._shut is None):
             self.lose(None)  # nothing can pass in either direction any more
         else:
             self.pause_reading()

@@ -13,6 +13,8 @@ from rawserver.engine.network import Socket
 
 # Linux takes 1024 (IOV_MAX), but the socket's own buffer is full long before.
 MOST_PARTS_PER_SEND = 64
+# What a part costs in memory besides its bytes: tiny ones would slip past a limit of bytes alone.
+PART_COST = 256
 # Says that a file's bytes follow at once, so that a header does not leave in a packet of its own.
 MSG_MORE = getattr(socket, "MSG_MORE", 0)
 
@@ -39,6 +41,11 @@ class WriteBuffer:
         self._parts: deque[memoryview | FilePart] = deque()
         self.size = 0
         self.memory = 0
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of memory that all this takes."""
+        return self.memory + PART_COST * len(self._parts)
 
     def add(self, data: Buffer) -> None:
         """Queue bytes; what could change under us is copied once, now."""
