@@ -96,3 +96,31 @@ def test_a_unix_listener_with_a_full_backlog_fails_it_instead_of_spinning(
     finally:
         for sock in [*waiting, serversocket]:
             sock.close()
+
+
+def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
+    network = NamedAddresses()
+    raw_server = RawServer(network=network)
+    # Nobody takes from this listener: when its backlog is full it answers no more.
+    silent = raw_server.create_serversocket(0, "127.0.0.1", backlog=0)
+    waiting = [network.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(4)]
+    for sock in waiting:
+        sock.connect_ex(silent.getsockname())
+    caller = Recorder()
+    port = listen(raw_server, Recorder())
+    network.addresses = (ipv4(silent.getsockname()[1]), ipv4(port))
+    connection = raw_server.start_connection(("a.name", 1), caller, connect_timeout=0.4)
+    run_until(raw_server, lambda: caller.events)
+    assert caller.events == ["connection_made"]
+    assert connection.port == port
+    for _ in range(3):
+        raw_server.listen_once(0.1)
+    assert caller.events == ["connection_made"]
+    network.addresses = (network.addresses[0],) * 2
+    failing = Recorder()
+    raw_server.start_connection(("a.name", 1), failing, connect_timeout=0.1)
+    run_until(raw_server, lambda: failing.events)
+    assert isinstance(failing.failures[0][1], TimeoutError)
+    for sock in [*waiting, silent]:
+        sock.close()
+    raw_server.close()

@@ -41,6 +41,7 @@ class ConnectionAttempt:
         self._error: BaseException | None = None
         self._over = False
         self._deadline: Task | None = None
+        self._next_is_due: Task | None = None
         connection.attempting(self)
         if timeout is not None:
             self._deadline = raw_server.add_task(self._too_late, timeout, (timeout,))
@@ -91,7 +92,21 @@ class ConnectionAttempt:
                 continue
             self._sock = sock
             self._raw_server.register(sock.fileno(), self, WRITABLE)
+            self._leave_time_for_the_others()
             return
+
+    def _leave_time_for_the_others(self) -> None:
+        # One address that swallows what is sent to it, often the IPv6 one, must not use up the
+        # time of those after it.
+        if self._addresses and self._deadline is not None:
+            left = self._deadline.due - self._raw_server.network.time()
+            share = left / (len(self._addresses) + 1)
+            self._next_is_due = self._raw_server.add_task(self._no_answer_here, share)
+
+    def _no_answer_here(self) -> None:
+        self._release()
+        self._error = TimeoutError(errno.ETIMEDOUT, "no answer from the last of its addresses")
+        self._try_next()
 
     def ready(self, events: int) -> None:
         """Learn how `connect` ended; called by the loop."""
@@ -135,8 +150,12 @@ class ConnectionAttempt:
         self._over = True
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._next_is_due is not None:
+            self._next_is_due.cancel()
 
     def _release(self) -> None:
+        if self._next_is_due is not None:
+            self._next_is_due.cancel()
         if self._sock is not None:
             self._raw_server.forget(self._sock.fileno(), self._sock, True)
             self._sock = None

@@ -14,9 +14,10 @@ LARGEST_DATAGRAM = 65536
 
 
 class UdpSocket:
-    """Gives each datagram to its handler. `dropped` counts those the system had no room for."""
+    """Gives each datagram to its handler. `dropped` counts those the system had no room for.
 
-    # An IPv4 address is shown as (ip, port), and may be so given, on a dual-stack socket too.
+    An IPv4 address is shown as (ip, port), and may be so given, on a dual-stack socket too.
+    """
 
     def __init__(self, raw_server: RawServer, sock: Socket, handler: Any, context: object) -> None:
         self.handler = handler
