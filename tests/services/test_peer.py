@@ -107,7 +107,6 @@ HOSTILE = {
     "a request for no piece": peer_wire.encode_request(7, 0, 16384),
     "a bitfield that is too short": peer_wire.encode_bitfield(b""),
     "a bitfield with spare bits": peer_wire.encode_bitfield(b"\xff"),
-    "two bitfields": peer_wire.encode_bitfield(b"\x80") * 2,
     "a message that is too long": struct.pack(">IB", 1 << 30, 20),
     "a short have": struct.pack(">IB", 1, 4),
 }
@@ -182,6 +181,17 @@ def test_interest_is_told_when_it_begins(raw_server: RawServer, tmp_path: Path) 
     assert not peer.got(Interested)
     peer.send(peer_wire.encode_have(3))
     run_until(raw_server, lambda: peer.got(Interested))
+
+
+def test_a_later_bitfield_adds_to_the_first(raw_server: RawServer, tmp_path: Path) -> None:
+    scene = Scene(raw_server, tmp_path)
+    run_until(raw_server, lambda: scene.owner.checked)
+    peer = joined(scene)
+    peer.send(peer_wire.encode_bitfield(b"\x80") + peer_wire.encode_bitfield(b"\x60"))
+    (ours,) = scene.torrent.peers
+    run_until(raw_server, lambda: ours.bits.count == 3)
+    assert ours.interesting == 3
+    assert not peer.lost
 
 
 def test_a_choke_is_sent_when_interest_ends(raw_server: RawServer, tmp_path: Path) -> None:

@@ -105,3 +105,14 @@ def test_it_is_a_set_of_numbers(sets: tuple[int, set[int], set[int]], start: int
     start %= size
     nearest = min((ours & theirs), key=lambda number: (number < start, number), default=None)
     assert bits.first_common(other, start) == nearest
+
+
+def test_without_leaves_out_what_the_other_has() -> None:
+    ours, theirs = Bitfield(12), Bitfield(12)
+    for index in (0, 3, 11):
+        ours.set(index)
+    theirs.set(3)
+    theirs.set(5)
+    assert list(ours.without(theirs)) == [0, 11]
+    with pytest.raises(ValueError, match="11"):
+        ours.without(Bitfield(11))

@@ -241,10 +241,16 @@ class Peer:
             self._torrent().download.peer_has(self, message.index)
 
     def got_bitfield(self, message: peer_wire.Bitfield) -> None:
-        if self.bits.count:
-            raise PeerProtocolError("sends a second bitfield")
-        self.bits = Bitfield.from_wire(self._torrent().metainfo.num_pieces, message.bits)
-        self._torrent().download.peer_has_bits(self)
+        download = self._torrent().download
+        bits = Bitfield.from_wire(self._torrent().metainfo.num_pieces, message.bits)
+        if not self.bits.count:
+            self.bits = bits
+            download.peer_has_bits(self)
+            return
+        # aria2 sends another one where that is shorter than a `have` for each new piece.
+        for index in bits.without(self.bits):
+            self.bits.set(index)
+            download.peer_has(self, index)
 
     def got_request(self, message: peer_wire.Request) -> None:
         torrent = self._torrent()

@@ -6,18 +6,22 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from rawserver.engine import RawServer
+from rawserver.services.peer import Address
 from rawserver.services.peer_port import PeerPort
 from rawserver.services.resume_record import resume_path
 from rawserver.services.storage import StorageError
 from rawserver.services.torrent import Torrent, TorrentOwner
 from rawserver.services.torrent_status import TorrentStatus
 from rawserver.services.tracker import Tracker
+from rawserver.wire.announce_request import AnnounceRequest, Event
 from rawserver.wire.compact_peers import is_address
 from rawserver.wire.magnet import build_magnet
 from rawserver.wire.metainfo import Metainfo
 
 # Peers of a share come and go within minutes, and it has few of them.
 TRACKER_INTERVAL_SECONDS = 120
+# Long enough for a peer to reach us first: two that dial at once make a connection too many.
+DIAL_BACK_SECONDS = 2.0
 
 
 class SharedTorrent(TorrentOwner):
@@ -64,6 +68,12 @@ class SharedTorrent(TorrentOwner):
     def status(self) -> TorrentStatus:
         """Return a snapshot."""
         return self._torrent.status()
+
+    def dial_back(self, peer_id: bytes, address: Address) -> None:
+        """Dial a peer that we heard of, unless it has reached us after a while."""
+        self._share.raw_server.add_task(
+            self._torrent.dial_unless_joined, DIAL_BACK_SECONDS, (peer_id, address), self._torrent
+        )
 
     def report(self, text: str) -> None:
         self._share.report(text)
@@ -125,6 +135,7 @@ class Share:
             interval=TRACKER_INTERVAL_SECONDS,
             allowed=self._names.__contains__,
             name_of=self._names.get,
+            heard=self._heard,
         )
         try:
             self._tracker.listen(port)
@@ -133,6 +144,13 @@ class Share:
             raise
         self.tracker_url = f"{self._base_url()}/announce"
         self.tiers = ((self.tracker_url,),)
+
+    def _heard(self, announce: AnnounceRequest, ip: str) -> None:
+        """Dial who announced to our tracker, if he does not reach us by himself."""
+        if announce.left and announce.event is not Event.STOPPED:
+            for shared in self._torrents:
+                if shared.metainfo.info_hash == announce.info_hash:
+                    shared.dial_back(announce.peer_id, (ip, announce.port))
 
     def _base_url(self) -> str:
         assert self._tracker is not None

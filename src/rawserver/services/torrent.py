@@ -191,6 +191,11 @@ class Torrent:
         elif self.state is not TorrentState.STOPPED:
             self.peers.found([address], "person", self.raw_server.network.time())
 
+    def dial_unless_joined(self, peer_id: bytes, address: Address) -> None:
+        """Dial a peer whose id is known, if it is not here."""
+        if all(peer.peer_id != peer_id for peer in self.peers):
+            self.dial(address)
+
     def dial_failed(self, peer: Peer, error: BaseException) -> None:
         """Hear that a dial came to nothing."""
         self.peers.dial_failed(peer, self.raw_server.network.time())

@@ -12,12 +12,20 @@ from rawserver.http.server import HttpServer
 from rawserver.http.server_connection import Answer
 from rawserver.services.tracker_page import tracker_page
 from rawserver.swarm.registry import PEER_LIFETIME_SECONDS, Registry, RegistryError
-from rawserver.wire.announce_request import AnnounceError, AnnounceRequest, parse_announce_query
+from rawserver.wire.announce_request import (
+    AnnounceError,
+    AnnounceRequest,
+    Event,
+    parse_announce_query,
+)
 from rawserver.wire.announce_response import AnnounceResponse, encode_announce_response
 from rawserver.wire.scrape import encode_scrape_response, parse_scrape_query
 
 # bttrack's reannounce_interval.
 DEFAULT_INTERVAL_SECONDS = 1800
+# A peer that wants data and was told of nobody comes back soon: who starts before the seed would
+# else wait half an hour. It costs an announce each time, and only while the swarm is empty.
+LONELY_INTERVAL_SECONDS = 15
 EXPIRY_SECONDS = 30.0
 # A reply of 1,000 torrents has some 80 KB; more would let one request hold up the others.
 MAX_LISTED_TORRENTS = 1000
@@ -30,6 +38,7 @@ class Tracker:
 
     `interval` is the time between announces, in seconds, that peers are told. `allowed(info_hash)`
     says which torrents are tracked, by default all; `name_of(info_hash)` what the page calls them.
+    `heard(announce, ip)` is told of every announce that was right.
     """
 
     def __init__(
@@ -39,12 +48,14 @@ class Tracker:
         interval: int = DEFAULT_INTERVAL_SECONDS,
         allowed: Callable[[bytes], bool] | None = None,
         name_of: Callable[[bytes], str | None] | None = None,
+        heard: Callable[[AnnounceRequest, str], None] | None = None,
     ) -> None:
         lifetime = min(PEER_LIFETIME_SECONDS, 2.5 * interval)
         self.registry = Registry(raw_server.network.random, peer_lifetime_seconds=lifetime)
         self._raw_server = raw_server
         self._interval = interval
         self._allowed = allowed
+        self._heard = heard
         self._name_of = name_of or (lambda info_hash: None)
         self._files: dict[str, tuple[bytes, str]] = {}
         self.port = 0
@@ -116,9 +127,13 @@ class Tracker:
             self._raw_server.network.time(),
             announce.key,
         )
+        if self._heard is not None:
+            self._heard(announce, ip)
+        lonely = announce.left > 0 and not result.peers and announce.event is not Event.STOPPED
+        interval = min(self._interval, LONELY_INTERVAL_SECONDS) if lonely else self._interval
         return AnnounceResponse(
-            interval=self._interval,
-            min_interval=max(1, self._interval // 4),
+            interval=interval,
+            min_interval=max(1, interval // 4),
             peers=result.peers,
             complete=result.complete,
             incomplete=result.incomplete,

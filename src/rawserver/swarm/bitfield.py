@@ -122,6 +122,12 @@ class Bitfield:
         both = self._integer() & other._integer()
         return Bitfield(self.size, both.to_bytes(len(self._bytes), "big"))
 
+    def without(self, other: Bitfield) -> Bitfield:
+        """Return the numbers of this set that `other` lacks; ValueError if they differ in size."""
+        self._check_same_size(other)
+        left = self._integer() & ~other._integer()
+        return Bitfield(self.size, left.to_bytes(len(self._bytes), "big"))
+
     def count_missing_from(self, other: Bitfield) -> int:
         """Return how many numbers of this set `other` lacks; ValueError if they differ in size."""
         self._check_same_size(other)

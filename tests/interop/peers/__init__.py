@@ -1,0 +1,1 @@
+"""Real BitTorrent programs, one file each, behind one simple shape."""

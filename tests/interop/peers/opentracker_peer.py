@@ -1,0 +1,46 @@
+"""opentracker, as Debian builds it: it tracks what is on its list."""
+
+import os
+import socket
+import urllib.request
+from pathlib import Path
+
+from interop.peers.program import Program, free_port, need, wait_for
+
+
+class OpenTracker:
+    """A tracker for some info-hashes."""
+
+    def __init__(self, folder: Path, info_hashes: list[str]) -> None:
+        root = folder / "opentracker"
+        root.mkdir()
+        root.chmod(0o755)
+        (root / "whitelist").write_text("".join(f"{each}\n" for each in info_hashes))
+        port = free_port()
+        command = [need("opentracker"), "-i", "127.0.0.1", "-p", str(port), "-P", str(port)]
+        command += ["-d", str(root), "-w", "whitelist"]
+        if os.getuid() == 0:
+            command += ["-u", "nobody"]
+        self.url = f"http://127.0.0.1:{port}/announce"
+        self.program = Program(command, root, "opentracker")
+        wait_for(lambda: self.program.check_alive() and _listens(port), "opentracker listens")
+
+    def seeds(self, info_hash: str) -> int:
+        """How many seeds it knows, by its scrape."""
+        escaped = "".join(f"%{info_hash[start : start + 2]}" for start in range(0, 40, 2))
+        url = self.url.replace("announce", "scrape") + f"?info_hash={escaped}"
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            data = reply.read()
+        _, _, rest = data.partition(b"8:completei")
+        return int(rest.partition(b"e")[0] or 0)
+
+    def close(self) -> None:
+        self.program.end()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,15 @@
+"""Comparing what was sent with what came."""
+
+from pathlib import Path
+
+
+def same_tree(one: Path, other: Path) -> bool:
+    """Tell whether two folders hold the same files with the same bytes."""
+
+    def listing(root: Path) -> dict[str, Path]:
+        return {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
+
+    left, right = listing(one), listing(other)
+    return left.keys() == right.keys() and all(
+        left[name].read_bytes() == right[name].read_bytes() for name in left
+    )
