@@ -1,0 +1,1 @@
+"""RawServer beside other programs, on this machine: `python -m bench`."""

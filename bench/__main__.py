@@ -1,0 +1,34 @@
+"""`python -m bench`: measure, and print the tables."""
+
+import argparse
+import sys
+
+from bench import hashing, transfer
+from bench.workspace import GIB, MIB, say_if_busy, workspace
+
+
+def main() -> None:
+    """Read the options and run what they name."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["transfer", "hashing", "all"], default="all")
+    parser.add_argument("-n", "--rounds", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--mixed", action="store_true", help="also ours with libtorrent's")
+    parser.add_argument("--without-ours", action="store_true", help="the other programs alone")
+    parser.add_argument("--size", type=int, metavar="MIB", help="smaller data, to try it out")
+    options = parser.parse_args()
+    if sys.platform != "linux":
+        raise SystemExit("needs Linux: it reads /proc and works in /dev/shm")
+    say_if_busy()
+    pairs = transfer.PAIRS | (transfer.MIXED_PAIRS if options.mixed else {})
+    if options.without_ours:
+        pairs = {name: pair for name, pair in pairs.items() if "rawserver" not in pair}
+    size = options.size * MIB if options.size else None
+    with workspace() as folder:
+        if options.what in ("transfer", "all"):
+            print(transfer.measure(folder, size or GIB, options.rounds, pairs), flush=True)
+        if options.what in ("hashing", "all"):
+            print("\n" + hashing.measure(folder, size or 4 * GIB, options.rounds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""One file of 1 GiB over loopback, from one seed to one getter."""
+
+import filecmp
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from bench.child import Child, own_peak_bytes
+from bench.clients import LIBTORRENT, Getter, Seed
+from bench.table import spread, table
+from bench.workspace import GIB, MIB, warm_memory, write_random
+
+PIECE_LENGTH = MIB
+# Name of the row: kind of the seed, kind of the getter. The first is what all are compared to.
+PAIRS = {
+    "libtorrent -> same": ("libtorrent-default", "libtorrent-default"),
+    "libtorrent -> same, high_performance_seed": ("libtorrent-high", "libtorrent-high"),
+    "rawserver -> same": ("rawserver", "rawserver"),
+    "libtorrent -> aria2": ("libtorrent-default", "aria2"),
+}
+# Which side of ours is the slower one? Not part of the usual table.
+MIXED_PAIRS = {
+    "rawserver -> libtorrent": ("rawserver", "libtorrent-default"),
+    "libtorrent -> rawserver": ("libtorrent-default", "rawserver"),
+}
+
+
+class Run(NamedTuple):
+    """One transfer: seconds and bytes.
+
+    active_seconds is from the first data that is on disk to the getter's word that it has all;
+    wall_seconds to the same from the start of the getter's process.
+    """
+
+    active_seconds: float
+    wall_seconds: float
+    seed_cpu_seconds: float
+    getter_cpu_seconds: float
+    seed_peak_bytes: int
+    getter_peak_bytes: int
+
+
+def measure(folder: Path, size: int, rounds: int, pairs: dict[str, tuple[str, str]]) -> str:
+    """Run every pair once a round, and return the table of all."""
+    data = folder / "data.bin"
+    torrent = folder / "data.torrent"
+    write_random(data, size)
+    subprocess.run([*LIBTORRENT, "make", data, torrent, str(PIECE_LENGTH)], check=True)
+    wanted = available(pairs)
+    runs: dict[str, list[Run]] = {name: [] for name in wanted}
+    names = list(wanted)
+    for number in range(rounds):
+        # A different one comes first each time: whatever the first pays, all pay.
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            warm_memory()
+            run = transfer(wanted[name], torrent, data, folder, compare=number == 0)
+            runs[name].append(run)
+            rate = size / MIB / run.active_seconds
+            print(f"round {number + 1}: {name}: {rate:.0f} MiB/s", file=sys.stderr)
+    data.unlink()
+    return summary(runs, size)
+
+
+def available(pairs: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return the pairs whose programs are here, and say which are not."""
+    if shutil.which("aria2c") is None:
+        print("aria2c is not installed: left out", file=sys.stderr)
+        return {name: pair for name, pair in pairs.items() if "aria2" not in pair}
+    return pairs
+
+
+def transfer(pair: tuple[str, str], torrent: Path, data: Path, folder: Path, compare: bool) -> Run:
+    """Move the file once; RuntimeError if what came is not what was sent."""
+    scratch = folder / "run"
+    target = scratch / "got"
+    target.mkdir(parents=True)
+    children: list[Child] = []
+    try:
+        seed = Seed(pair[0], torrent, data, scratch)
+        children.append(seed.child)
+        started = time.monotonic()
+        getter = Getter(pair[1], torrent, target, seed, scratch)
+        children.append(getter.child)
+        first_data = wait_first_data(target / data.name)
+        getter.wait_complete()
+        done = time.monotonic()
+        getter_usage = getter.end()
+        seed_usage = seed.end()
+        if compare and not filecmp.cmp(data, target / data.name, shallow=False):
+            raise RuntimeError("what came is not what was sent")
+    finally:
+        for child in children:
+            child.close()
+        shutil.rmtree(scratch)
+    return Run(
+        done - first_data,
+        done - started,
+        seed_usage.cpu_seconds,
+        getter_usage.cpu_seconds,
+        seed_usage.peak_bytes,
+        getter_usage.peak_bytes,
+    )
+
+
+def wait_first_data(path: Path) -> float:
+    """Return when the first data of a file was on disk, to the millisecond."""
+    deadline = time.monotonic() + 60.0
+    while time.monotonic() < deadline:
+        try:
+            if path.stat().st_blocks:
+                return time.monotonic()
+        except FileNotFoundError:
+            pass
+        time.sleep(0.001)
+    raise RuntimeError(f"nothing came to {path.name}")
+
+
+def summary(runs: dict[str, list[Run]], size: int) -> str:
+    """Return the table: medians, with the least and the most."""
+    base = next(iter(runs.values()))
+    gib = size / GIB
+    rows = []
+    for name, these in runs.items():
+        speeds = [size / MIB / run.active_seconds for run in these]
+        seed_cpu = [run.seed_cpu_seconds / gib for run in these]
+        getter_cpu = [run.getter_cpu_seconds / gib for run in these]
+        rows.append(
+            [
+                name,
+                spread(speeds, 0),
+                f"{median(speeds) / median([size / MIB / run.active_seconds for run in base]):.2f}",
+                spread([run.wall_seconds for run in these]),
+                spread(seed_cpu),
+                spread(getter_cpu),
+                f"{median(both(these)) / gib:.2f}",
+                f"{median(both(these)) / median(both(base)):.2f}",
+                f"{median([run.seed_peak_bytes for run in these]) / MIB:.0f}",
+                f"{median([run.getter_peak_bytes for run in these]) / MIB:.0f}",
+            ]
+        )
+    header = [
+        "seed -> getter",
+        "MiB/s active",
+        "x first row",
+        "wall s",
+        "seed CPU s/GiB",
+        "getter CPU s/GiB",
+        "both",
+        "x first row",
+        "seed peak MiB",
+        "getter peak MiB",
+    ]
+    floor = f"Peaks below {own_peak_bytes() / MIB:.0f} MiB cannot be told from it."
+    title = (
+        f"{size / GIB:g} GiB in pieces of {PIECE_LENGTH // MIB} MiB, medians of {len(base)} runs."
+    )
+    return f"{title} {floor}\n\n{table(header, rows)}"
+
+
+def both(runs: list[Run]) -> list[float]:
+    """Return the CPU seconds of both sides together, for each run."""
+    return [run.seed_cpu_seconds + run.getter_cpu_seconds for run in runs]
