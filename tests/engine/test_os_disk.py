@@ -77,7 +77,6 @@ def test_status_and_walk(tmp_path: Path) -> None:
     (tmp_path / "b" / "c" / "z").write_bytes(b"12345")
     (tmp_path / "b-").write_bytes(b"")
     (tmp_path / "a").write_bytes(b"")
-    os.mkfifo(tmp_path / "fifo")
     assert list(disk.walk(str(tmp_path))) == [("a",), ("b", "c", "z"), ("b-",)]
     status = disk.status(str(tmp_path / "b" / "c" / "z"))
     assert status is not None
@@ -111,3 +110,15 @@ def test_replacing_is_whole_or_not_at_all(tmp_path: Path) -> None:
     disk.remove(str(tmp_path / "a"))
     with pytest.raises(FileNotFoundError):
         disk.remove(str(tmp_path / "a"))
+
+
+def test_what_would_be_left_out_of_a_walk_is_an_error(tmp_path: Path) -> None:
+    disk = OsDisk()
+    (tmp_path / "one").mkdir()
+    os.mkfifo(tmp_path / "one" / "fifo")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        list(disk.walk(str(tmp_path / "one")))
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "link").symlink_to(tmp_path / "one")
+    with pytest.raises(OSError, match="link to a folder"):
+        list(disk.walk(str(tmp_path / "two")))

@@ -70,7 +70,10 @@ class Disk(Protocol):
         """Tell whether a path is itself a symbolic link."""
 
     def walk(self, path: str) -> Iterator[tuple[str, ...]]:
-        """Yield the parts of each regular file below a folder, sorted by their UTF-8 bytes."""
+        """Yield the parts of each file below a folder, sorted by their UTF-8 bytes.
+
+        OSError for what is neither a file nor a folder: it would be left out unseen.
+        """
 
     def read_file(self, path: str, limit: int) -> bytes:
         """Return a whole file; OSError (EFBIG) if it is longer than `limit` bytes."""

@@ -120,14 +120,20 @@ class OsDisk:
         def fail(error: OSError) -> None:
             raise error
 
-        for folder, _, names in os.walk(path, onerror=fail):
+        for folder, folders, names in os.walk(path, onerror=fail):
             relative = os.path.relpath(folder, path)
             above = () if relative == os.curdir else tuple(relative.split(os.sep))
-            found += [
-                (*above, name)
-                for name in names
-                if stat.S_ISREG(os.stat(os.path.join(folder, name)).st_mode)
-            ]
+            for name in names:
+                place = os.path.join(folder, name)
+                if not stat.S_ISREG(os.stat(place).st_mode):
+                    raise OSError(errno.EINVAL, "is neither a file nor a folder", place)
+                found.append((*above, name))
+            for name in folders:
+                place = os.path.join(folder, name)
+                if os.path.islink(place):
+                    raise OSError(
+                        errno.EINVAL, "is a link to a folder, which is not followed", place
+                    )
         yield from sorted(found, key=lambda parts: [os.fsencode(part) for part in parts])
 
     def read_file(self, path: str, limit: int) -> bytes:
