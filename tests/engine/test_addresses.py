@@ -22,6 +22,14 @@ def test_whatever_else_is_a_name(host: str) -> None:
     assert literal_address(host, 80) is None
 
 
+# Strangers send such hosts. Given to `connect`, one would be looked up on the loop.
+@pytest.mark.parametrize(
+    "host", ["1.2.3.4%x", "1.2.3.4%7", "1.2.3.4%", "::1%\u00b2", "::1%a\0b", "::1%" + "9" * 5000]
+)
+def test_a_scope_that_cannot_be_makes_it_a_name(host: str) -> None:
+    assert literal_address(host, 80) is None
+
+
 def test_the_peer_is_shown_as_people_write_it() -> None:
     assert peer_of(("1.2.3.4", 5)) == ("1.2.3.4", 5)
     assert peer_of(("::ffff:1.2.3.4", 5, 0, 0)) == ("1.2.3.4", 5)

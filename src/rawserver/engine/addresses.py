@@ -17,13 +17,14 @@ def literal_address(host: str, port: int) -> SocketAddress | None:
     except ValueError:
         return None
     if version == 4:
-        return SocketAddress(socket.AF_INET, (host, port))
+        # "1.2.3.4%x" is none: `connect` would look it up, and hold up the loop meanwhile.
+        return None if "%" in host else SocketAddress(socket.AF_INET, (host, port))
     scope_id = 0
     if scope:
         try:
-            scope_id = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
-        except OSError:
-            return None
+            scope_id = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+        except (OSError, ValueError):
+            return None  # no such interface, or what no interface can be called
     return SocketAddress(socket.AF_INET6, (address, port, 0, scope_id))
 
 
