@@ -1,6 +1,7 @@
 """The house rules as tests: who may import whom, what pure rooms may not touch, and size."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,25 @@ def test_the_world_comes_in_as_an_argument(path: Path) -> None:
 def test_the_engine_needs_only_the_standard_library(path: Path) -> None:
     tops = {name.split(".")[0] for name in imported_modules(path)}
     assert tops <= set(sys.stdlib_module_names) | {"rawserver"}
+
+
+def test_importing_the_engine_loads_the_standard_library_alone() -> None:
+    # Isolated and without site-packages, so that nothing but the import itself loads anything.
+    command = (
+        "import sys; before = set(sys.modules); import rawserver; "
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    loaded = subprocess.run(
+        [sys.executable, "-S", "-c", command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout.split()
+    assert set(loaded) <= set(sys.stdlib_module_names) | {"rawserver"}
+    assert "rawserver" in loaded
 
 
 @pytest.mark.parametrize("path", sources(), ids=identify)
