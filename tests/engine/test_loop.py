@@ -147,3 +147,11 @@ def test_an_error_of_work_that_nobody_takes_is_told() -> None:
         loop.listen_once(1.0)
     assert "ZeroDivisionError" in reports[0]
     loop.close()
+
+
+def test_a_task_that_has_run_is_owned_no_more(raw_server: RawServer) -> None:
+    raw_server.add_context("context")
+    for _ in range(3):
+        raw_server.add_task(int, 0.0, (), "context")
+    raw_server.listen_once(0.0)
+    assert raw_server._contexts.things("context") == {}

@@ -1,12 +1,20 @@
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 
 from kit.joined import join, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
-from rawserver import Config, RawServer, SingleSocket, WriteBufferFull
+from rawserver import (
+    Config,
+    IdleTimeout,
+    OsNetwork,
+    RawServer,
+    SingleSocket,
+    WriteBufferFull,
+)
 
 
 def test_what_is_written_before_it_is_made_is_sent_when_it_is(raw_server: RawServer) -> None:
@@ -232,4 +240,61 @@ def test_tiny_writes_do_not_slip_past_the_limit_of_memory() -> None:
     for _ in range(1000):
         connection.write(b"y")
     assert isinstance(connection.error, WriteBufferFull)
+    raw_server.close()
+
+
+def test_one_that_has_ended_holds_nothing_and_nobody_holds_it(raw_server: RawServer) -> None:
+    connection, other = join(raw_server, Recorder(), Recorder())
+    other.pause_reading()
+    while connection.write(b"x" * 100_000):
+        pass
+    connection.close()
+    assert connection.buffered == 0
+    raw_server.listen_once(0.0)
+    assert connection not in (raw_server._contexts.things(None) or {})
+    assert connection not in raw_server._registered.values()
+
+
+def test_flushed_is_told_once_though_more_is_left_below_the_low_mark(tmp_path: Path) -> None:
+    config = Config(send_per_turn=10_000, low_water_mark=50_000)
+    raw_server = RawServer(config=config)
+    (tmp_path / "a").write_bytes(b"x" * 100_000)
+    file = raw_server.network.disk.open(str(tmp_path / "a"), "r")
+    at_flush: list[int] = []
+    caller = Recorder(connection_flushed=lambda connection: at_flush.append(connection.buffered))
+    callee = Recorder()
+    connection, _ = join(raw_server, caller, callee)
+    connection.sendfile(file, 0, 100_000)
+    run_until(raw_server, lambda: len(callee.data) == 100_000)
+    assert at_flush == [50_000]
+    file.close()
+    raw_server.close()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_bytes_of_either_direction_keep_it_from_being_idle(waits: bool) -> None:
+    """A clock of our own; `waits` has the bytes sent by the poller and not by `write` itself."""
+    network = OsNetwork()
+    now = 1000.0
+    network.time = lambda: now
+    raw_server = RawServer(config=Config(idle_timeout=10.0), network=network)
+    callee = Recorder()
+    connection, other = join(raw_server, Recorder(), callee)
+    for _ in range(5):
+        now += 6.0
+        raw_server.listen_once(0.0)
+        received = len(callee.data)
+        if waits:
+            connection._buffer.add(b"x")
+            connection._queued()
+        else:
+            connection.write(b"x")
+        run_until(raw_server, lambda received=received: len(callee.data) > received)
+        raw_server.scan_for_timeouts()
+        assert not connection.lost
+        assert not other.lost
+    now += 12.0
+    raw_server.scan_for_timeouts()
+    assert isinstance(connection.error, IdleTimeout)
+    assert isinstance(other.error, IdleTimeout)
     raw_server.close()
