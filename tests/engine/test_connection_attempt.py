@@ -1,5 +1,6 @@
 import errno
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_the_last_address_says_why_it_failed() -> None:
     assert isinstance(error, ConnectionRefusedError)
     assert connection.error is error
     assert connection.lost
+    raw_server.close()
+
+
+def test_a_name_that_is_not_answered_does_not_hold_up_work() -> None:
+    answer = threading.Event()
+
+    class Unanswered(OsNetwork):
+        def resolve(self, host: str, port: int, kind: int) -> list[SocketAddress]:
+            answer.wait(20.0)
+            return []
+
+    raw_server = RawServer(network=Unanswered(1))
+    caller = Recorder()
+    raw_server.start_connection(("a.name", 1), caller)
+    results: list[int] = []
+    raw_server.start_work(int, ("7",), lambda result, error: results.append(result))
+    run_until(raw_server, lambda: results)
+    assert results == [7]
+    assert not caller.events
+    answer.set()
+    run_until(raw_server, lambda: caller.events)
     raw_server.close()
 
 

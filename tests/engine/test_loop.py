@@ -1,3 +1,4 @@
+import socket
 import threading
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from kit.loop import run_until
 from rawserver import Config, RawServer
 from rawserver.engine.loop import Loop
+from rawserver.engine.network import SocketAddress
 
 
 def make(reports: list[str] | None = None, noisy: bool = True) -> Loop:
@@ -36,6 +38,26 @@ def test_it_does_not_run_within_itself() -> None:
     loop.add_task(loop.listen_once)
     loop.listen_once(0.0)
     assert "runs already" in reports[0]
+    loop.close()
+
+
+def test_what_cannot_be_added_is_refused_where_it_was_said() -> None:
+    loop = make()
+    ran: list[int] = []
+    with pytest.raises(TypeError):
+        loop.external_add_task(ran.append, 0.0, (1,), [])
+    loop.external_add_task(ran.append, 0.0, (2,))
+    run_until(loop, lambda: ran)
+    assert ran == [2]
+    loop.close()
+
+
+def test_a_look_up_is_answered_on_the_loop() -> None:
+    loop = make()
+    answers: list[tuple[list[SocketAddress], BaseException | None]] = []
+    loop.start_look_up("127.0.0.1", 9, socket.SOCK_DGRAM, lambda *said: answers.append(said))
+    run_until(loop, lambda: answers)
+    assert answers == [([(socket.AF_INET, ("127.0.0.1", 9))], None)]
     loop.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.addresses import literal_address
@@ -54,8 +53,7 @@ class ConnectionAttempt:
             host, port = self._address
             literal = literal_address(host, port)
             if literal is None:
-                look_up = partial(self._raw_server.network.resolve, host, port, socket.SOCK_STREAM)
-                self._raw_server.start_work(look_up, (), self._looked_up)
+                self._raw_server.start_look_up(host, port, socket.SOCK_STREAM, self._looked_up)
                 return
             self._addresses = [literal]
         self._raw_server.add_task(self._try_next)

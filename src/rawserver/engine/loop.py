@@ -23,6 +23,7 @@ from rawserver.engine.network import READABLE, Network, Socket
 from rawserver.engine.os_network import OsNetwork
 from rawserver.engine.single_socket import SingleSocket
 from rawserver.engine.task import Task, TaskQueue
+from rawserver.engine.work import Done, Work
 
 ErrorFunction = Callable[[int, str], None]
 
@@ -244,13 +245,14 @@ class Loop:
         context: Hashable = None,
     ) -> None:
         """Do as `add_task` from any thread; the loop wakes."""
-        self._mailbox.add(Letter(func, delay, args, context))
+        hash(context)  # TypeError in who calls: on the loop nobody could tell whose it is
+        self._mailbox.add(Letter(func, float(delay), args, context))
 
     def start_work(
         self,
         func: Callable[..., Any],
         args: tuple[Any, ...] = (),
-        done: Callable[[Any, BaseException | None], object] | None = None,
+        done: Done | None = None,
         context: Hashable = None,
     ) -> None:
         """Run `func(*args)` off the loop, then `done(result, error)` as a task on it.
@@ -259,28 +261,21 @@ class Loop:
         or None, and `result` None in the first case. Nothing is called when the context has been
         removed meanwhile. An error that there is no `done` to take is reported as a task's is.
         """
+        self.network.start_work(
+            Work(self.external_add_task, self._contexts, func, args, done, context)
+        )
 
-        def work() -> None:
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = func(*args)
-            except BaseException as caught:
-                error = caught
-            self.external_add_task(self._finish_work, 0.0, (done, result, error), context)
-
-        self.network.start_work(work)
-
-    @staticmethod
-    def _finish_work(
-        done: Callable[[Any, BaseException | None], object] | None,
-        result: Any,
-        error: BaseException | None,
+    def start_look_up(
+        self, host: str, port: int, kind: int, done: Done, context: Hashable = None
     ) -> None:
-        if done is not None:
-            done(result, error)
-        elif error is not None:
-            raise error
+        """Resolve a name off the loop, then `done(addresses, error)` as of `start_work`.
+
+        Look-ups do not wait for work, nor work for them. `addresses` are `SocketAddress`es.
+        """
+        look_up, args = self.network.resolve, (host, port, kind)
+        self.network.start_look_up(
+            Work(self.external_add_task, self._contexts, look_up, args, done, context)
+        )
 
     # Contexts.
 

@@ -103,6 +103,9 @@ class Network(Protocol):
     def start_work(self, func: Callable[[], None]) -> None:
         """Run a function off the loop, first come first served."""
 
+    def start_look_up(self, func: Callable[[], None]) -> None:
+        """Run a look-up off the loop, apart from work: one may wait long for its answer."""
+
     def sendfile(self, sock: Socket, file: File, offset: int, count: int) -> int:
         """Send a part of a file; returns the bytes taken, 0 at the file's end."""
 

@@ -18,6 +18,9 @@ from rawserver.engine.worker_pool import WorkerPool
 
 # Hashing fills a core each; a few more than cores would only wait for one another.
 MOST_WORKERS = 4
+# A name server that does not answer keeps a look-up for half a minute; the others pass it by. On
+# the workers' threads it would keep hashing and the disk waiting.
+MOST_LOOK_UPS = 8
 # An address of TEST-NET-1 (RFC 5737). Nothing is ever sent to it.
 SOMEWHERE_ELSE = ("192.0.2.1", 9)
 # Read at once of a file that the system cannot send by itself; about what a socket takes.
@@ -34,7 +37,9 @@ class OsNetwork:
         self.time = time.monotonic
         self.wall_time = time.time
         self.random_bytes = os.urandom
+        self._look_ups = WorkerPool(MOST_LOOK_UPS)
         self.start_work = self._workers.start
+        self.start_look_up = self._look_ups.start
 
     def make_poller(self) -> Poller:
         return best_poller()
