@@ -60,3 +60,10 @@ def test_things_end_in_the_order_in_which_they_came() -> None:
     contexts.end_all()
     assert order == [0, 1, 2, 3, 4]
     assert None in contexts
+
+
+def test_what_belongs_to_nobody_cannot_be_ended_as_a_context() -> None:
+    contexts = Contexts()
+    with pytest.raises(ValueError, match="always live"):
+        contexts.end(None)
+    assert None in contexts

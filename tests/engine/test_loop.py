@@ -41,6 +41,19 @@ def test_it_does_not_run_within_itself() -> None:
     loop.close()
 
 
+def test_it_is_not_closed_while_it_runs() -> None:
+    reports: list[str] = []
+    loop = make(reports)
+    loop.add_task(loop.close)
+    loop.listen_once(0.0)
+    assert "set its doneflag" in reports[0]
+    ran: list[int] = []
+    loop.add_task(ran.append, 0.0, (1,))
+    loop.listen_once(0.0)
+    assert ran == [1]
+    loop.close()
+
+
 def test_what_cannot_be_added_is_refused_where_it_was_said() -> None:
     loop = make()
     ran: list[int] = []

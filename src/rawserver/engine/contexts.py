@@ -48,7 +48,9 @@ class Contexts:
             things.pop(thing, None)
 
     def end(self, context: Hashable) -> None:
-        """End a context and all that it owns; nothing if it is not live."""
+        """End a context and all that it owns; nothing if it is not live. None has no end."""
+        if context is None:
+            raise ValueError("None is always live: end the loop instead")
         things = self._things.pop(context, {})
         for thing in list(things):
             thing.end()

@@ -89,7 +89,7 @@ class Loop:
                 self._turn(None)
         finally:
             stop_watching()
-            self.close()
+            self._end()
             self._thread = None
 
     def listen_once(self, period: float | None = None) -> None:
@@ -163,7 +163,13 @@ class Loop:
         """End everything, tell the handlers, close all sockets and the poller.
 
         `listen_forever` does it itself; who drives the loop by `listen_once` calls it at the end.
+        RuntimeError while the loop runs, where handlers would be called from within one.
         """
+        if self._thread is not None:
+            raise RuntimeError("the loop runs: set its doneflag to end it")
+        self._end()
+
+    def _end(self) -> None:
         if self._closed:
             return
         self._closed = True
