@@ -1,6 +1,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -122,3 +123,19 @@ def test_what_would_be_left_out_of_a_walk_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "two" / "link").symlink_to(tmp_path / "one")
     with pytest.raises(OSError, match="link to a folder"):
         list(disk.walk(str(tmp_path / "two")))
+
+
+@pytest.mark.parametrize("mode", ["r", "w"])
+def test_only_a_regular_file_is_opened_and_none_keeps_its_opener_waiting(
+    tmp_path: Path, mode: Literal["r", "w"]
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="no regular file"):
+        OsDisk().open(str(tmp_path / "fifo"), mode)
+
+
+def test_a_file_with_the_longest_name_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * os.pathconf(tmp_path, "PC_NAME_MAX"))
+    OsDisk().replace_file(str(path), b"one")
+    assert path.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == [path.name]

@@ -94,10 +94,14 @@ class OsDisk:
     def open(self, path: str, mode: Literal["r", "w"]) -> File:
         # A link in the place of a file to be written could lead anywhere.
         flags = os.O_RDONLY if mode == "r" else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        # A FIFO without a writer would keep its opener waiting for ever.
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        mode_bits = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode_bits):
             os.close(descriptor)
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            if stat.S_ISDIR(mode_bits):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            raise OSError(errno.EINVAL, "is no regular file", path)
         return OsFile(path, descriptor)
 
     def make_directories(self, path: str) -> None:
@@ -144,9 +148,9 @@ class OsDisk:
         return data
 
     def replace_file(self, path: str, data: bytes) -> None:
-        folder, name = os.path.split(path)
-        # A name of its own each time: two writers must not share one half-written file.
-        temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}")
+        # A name of its own each time: two writers must not share one half-written file. Without
+        # the file's own name in it, which may be as long as a name can be.
+        temporary = os.path.join(os.path.dirname(path), f".rawserver-{os.urandom(6).hex()}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             with open(descriptor, "wb") as file:
