@@ -40,6 +40,9 @@ def add(session: Any, torrent: str, folder: str, flags: Any = 0) -> Any:
     parameters = lt.add_torrent_params()
     parameters.ti = lt.torrent_info(torrent)
     parameters.save_path = folder
+    # Started at once: by default it is paused until the session's next second, and drops whoever
+    # dials it before, who then comes back only after a while.
+    parameters.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
     parameters.flags |= flags
     return session.add_torrent(parameters)
 
@@ -54,6 +57,7 @@ def wait_alert(session: Any, kind: Any) -> None:
 def seed(torrent: str, folder: str, settings: str) -> None:
     session = open_session(settings)
     handle = add(session, torrent, folder, lt.torrent_flags.seed_mode)
+    wait_alert(session, lt.torrent_checked_alert)
     print("ready", session.listen_port(), flush=True)
     for line in sys.stdin:
         handle.connect_peer(("127.0.0.1", int(line)))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bench.child import Child, own_peak_bytes
 from bench.clients import LIBTORRENT, Getter, Seed
 from bench.table import spread, table
-from bench.workspace import GIB, MIB, warm_memory, write_random
+from bench.workspace import GIB, MIB, busy_cpu_seconds, warm_memory, write_random
 
 PIECE_LENGTH = MIB
 # Name of the row: kind of the seed, kind of the getter. The first is what all are compared to.
@@ -33,7 +33,8 @@ class Run(NamedTuple):
     """One transfer: seconds and bytes.
 
     active_seconds is from the first data that is on disk to the getter's word that it has all;
-    wall_seconds to the same from the start of the getter's process.
+    wall_seconds to the same from the start of the getter's process. others_cpu_seconds is what all
+    other processes took meanwhile: none on a quiet machine.
     """
 
     active_seconds: float
@@ -42,6 +43,7 @@ class Run(NamedTuple):
     getter_cpu_seconds: float
     seed_peak_bytes: int
     getter_peak_bytes: int
+    others_cpu_seconds: float
 
 
 def measure(folder: Path, size: int, rounds: int, pairs: dict[str, tuple[str, str]]) -> str:
@@ -60,7 +62,8 @@ def measure(folder: Path, size: int, rounds: int, pairs: dict[str, tuple[str, st
             run = transfer(wanted[name], torrent, data, folder, compare=number == 0)
             runs[name].append(run)
             rate = size / MIB / run.active_seconds
-            print(f"round {number + 1}: {name}: {rate:.0f} MiB/s", file=sys.stderr)
+            others = f"others used {run.others_cpu_seconds:.2f} CPU s"
+            print(f"round {number + 1}: {name}: {rate:.0f} MiB/s; {others}", file=sys.stderr)
     data.unlink()
     return summary(runs, size)
 
@@ -82,6 +85,8 @@ def transfer(pair: tuple[str, str], torrent: Path, data: Path, folder: Path, com
     try:
         seed = Seed(pair[0], torrent, data, scratch)
         children.append(seed.child)
+        busy_before = busy_cpu_seconds()
+        own_before = time.process_time()
         started = time.monotonic()
         getter = Getter(pair[1], torrent, target, seed, scratch)
         children.append(getter.child)
@@ -90,6 +95,8 @@ def transfer(pair: tuple[str, str], torrent: Path, data: Path, folder: Path, com
         done = time.monotonic()
         getter_usage = getter.end()
         seed_usage = seed.end()
+        others = busy_cpu_seconds() - busy_before - (time.process_time() - own_before)
+        others -= getter_usage.cpu_seconds + seed_usage.cpu_seconds
         if compare and not filecmp.cmp(data, target / data.name, shallow=False):
             raise RuntimeError("what came is not what was sent")
     finally:
@@ -103,6 +110,7 @@ def transfer(pair: tuple[str, str], torrent: Path, data: Path, folder: Path, com
         getter_usage.cpu_seconds,
         seed_usage.peak_bytes,
         getter_usage.peak_bytes,
+        others,
     )
 
 
@@ -140,6 +148,7 @@ def summary(runs: dict[str, list[Run]], size: int) -> str:
                 f"{median(both(these)) / median(both(base)):.2f}",
                 f"{median([run.seed_peak_bytes for run in these]) / MIB:.0f}",
                 f"{median([run.getter_peak_bytes for run in these]) / MIB:.0f}",
+                f"{max(run.others_cpu_seconds for run in these):.1f}",
             ]
         )
     header = [
@@ -153,6 +162,7 @@ def summary(runs: dict[str, list[Run]], size: int) -> str:
         "x first row",
         "seed peak MiB",
         "getter peak MiB",
+        "others' CPU s, most",
     ]
     floor = f"Peaks below {own_peak_bytes() / MIB:.0f} MiB cannot be told from it."
     title = (

@@ -58,6 +58,14 @@ def warm_memory() -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", touch], check=True)
 
 
+def busy_cpu_seconds() -> float:
+    """Return the CPU time that all processors together have been busy since the machine started."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=9)[1:9]
+    user, nice, system, _idle, _iowait, interrupts, soft_interrupts, stolen = map(int, fields)
+    busy = user + nice + system + interrupts + soft_interrupts + stolen
+    return busy / os.sysconf("SC_CLK_TCK")
+
+
 def say_if_busy() -> None:
     """Say so when something else is running: no figure is worth much then."""
     load = os.getloadavg()[0]
