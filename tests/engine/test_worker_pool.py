@@ -3,6 +3,8 @@ import threading
 import weakref
 from functools import partial
 
+import pytest
+
 from rawserver.engine.worker_pool import WorkerPool
 
 DEADLINE_SECONDS = 10.0
@@ -36,6 +38,29 @@ def test_no_more_threads_than_were_allowed_and_all_of_those() -> None:
         pool.start(work)
     gate.wait(DEADLINE_SECONDS)
     assert len(threads) <= 3
+
+
+def test_where_no_thread_can_be_had_who_asks_is_told_and_the_next_may_be_lucky(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = WorkerPool(2)
+    ran: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError, match="start new thread"):
+            pool.start(partial(ran.append, 1))
+    gate, begun, done = threading.Event(), threading.Event(), threading.Event()
+    pool.start(lambda: (begun.set(), gate.wait(DEADLINE_SECONDS)))
+    assert begun.wait(DEADLINE_SECONDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        pool.start(done.set)
+    gate.set()
+    assert done.wait(DEADLINE_SECONDS)
+    assert not ran
 
 
 def test_a_waiting_thread_keeps_nothing_alive() -> None:

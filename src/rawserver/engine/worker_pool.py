@@ -25,14 +25,25 @@ class WorkerPool:
         self._idle = 0
 
     def start(self, func: Callable[[], None]) -> None:
-        """Run a function as soon as a thread is free."""
+        """Run a function as soon as a thread is free. RuntimeError if there can be none."""
         with self._condition:
             self._waiting.append(func)
             if self._idle >= len(self._waiting):
                 self._condition.notify()
             elif self._threads < self._num_threads:
-                self._threads += 1
-                threading.Thread(target=self._run, name="rawserver-worker", daemon=True).start()
+                self._start_thread()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="rawserver-worker", daemon=True)
+        self._threads += 1
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system has no room for one more: those that there are go on.
+            self._threads -= 1
+            if not self._threads:
+                self._waiting.pop()
+                raise
 
     def _run(self) -> None:
         while True:
