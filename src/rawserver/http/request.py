@@ -10,7 +10,7 @@ class HttpRequest:
     """`path` and `query` are as they stand in the URL, percent-encoded.
 
     Names of `headers` are in lower case; of several headers of one name the last counts. `ip` and
-    `port` are those of the client, `local_ip` is the address that it reached.
+    `port` are those of the client, `local_ip` is the address that it reached, `version` its HTTP's.
     """
 
     method: str
@@ -21,6 +21,7 @@ class HttpRequest:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     local_ip: str = ""
+    version: str = "1.1"
 
     def accepts_gzip(self) -> bool:
         """Tell whether a reply may be compressed with gzip (RFC 9110, section 12.5.3)."""

@@ -27,7 +27,8 @@ class HttpResponse:
         """Return the reply for the wire.
 
         `head_only` leaves the body out (HEAD), `gzip` allows it to be compressed, `old` answers a
-        client of HTTP/1.0, which must be told that a connection stays open.
+        client of HTTP/1.0, which must be told that a connection stays open. ValueError for a header
+        with a line break, which would begin a header of somebody else's choice.
         """
         body = self.body
         lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}"]
@@ -44,6 +45,8 @@ class HttpResponse:
             lines.append("Connection: close")
         elif old:
             lines.append("Connection: keep-alive")
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a header has a line break")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         return head if head_only else head + body
 

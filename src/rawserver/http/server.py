@@ -23,7 +23,7 @@ class HttpServer:
 
     `respond(request, answer)` returns the reply, or None and calls `answer(reply)` later; replies
     leave in the order of the requests in any case. A fault in it is a 500, and costs nobody else
-    anything. Times are in seconds.
+    anything. `access_log(request, reply)` is told of each reply that leaves. Times are in seconds.
     """
 
     def __init__(
@@ -45,22 +45,13 @@ class HttpServer:
     def answer(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer one request; for the connections of this server."""
         try:
-            response = self._respond(request, self._logged(request, later))
+            return self._respond(request, later)
         except Exception as error:
             text = "".join(traceback.format_exception(error)).rstrip()
             self.raw_server.report(logging.ERROR, text)
-            response = HttpResponse(b"a fault of this server\n", 500)
-        if response is not None and self._access_log is not None:
+            return HttpResponse(b"a fault of this server\n", 500)
+
+    def answered(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Note an answer that leaves; for the connections of this server."""
+        if self._access_log is not None:
             self._access_log(request, response)
-        return response
-
-    def _logged(self, request: HttpRequest, later: Answer) -> Answer:
-        if self._access_log is None:
-            return later
-
-        def answer(response: HttpResponse) -> None:
-            assert self._access_log is not None
-            self._access_log(request, response)
-            later(response)
-
-        return answer

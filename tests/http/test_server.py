@@ -1,0 +1,117 @@
+"""A server over real connections of one loop."""
+
+from collections.abc import Callable
+
+from kit.joined import listen
+from kit.loop import run_until
+from kit.recorder import Recorder
+from rawserver import RawServer
+from rawserver.http.request import HttpRequest
+from rawserver.http.response import HttpResponse
+from rawserver.http.server import HttpServer
+from rawserver.http.server_connection import Answer
+
+
+def ask(raw_server: RawServer, server: HttpServer, request: bytes) -> Recorder:
+    """Send bytes to a server; returns who sent them."""
+    client = Recorder()
+    connection = raw_server.start_connection(("127.0.0.1", listen(raw_server, server)), client)
+    connection.write(request)
+    return client
+
+
+def until_lost(raw_server: RawServer, client: Recorder) -> bytes:
+    run_until(raw_server, lambda: "connection_lost" in client.events)
+    return bytes(client.data)
+
+
+def echo(request: HttpRequest, later: Answer) -> HttpResponse:
+    return HttpResponse(f"{request.path} {request.ip} {request.local_ip}".encode())
+
+
+def test_a_request_and_its_answer(raw_server: RawServer) -> None:
+    server = HttpServer(raw_server, echo)
+    client = ask(raw_server, server, b"GET /some HTTP/1.1\r\nConnection: close\r\n\r\n")
+    data = until_lost(raw_server, client)
+    assert data.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert data.endswith(b"\r\n\r\n/some 127.0.0.1 127.0.0.1")
+
+
+def test_many_requests_on_one_connection(raw_server: RawServer) -> None:
+    request = b"GET /some HTTP/1.1\r\n\r\n" * 200 + b"GET /last HTTP/1.0\r\n\r\n"
+    data = until_lost(raw_server, ask(raw_server, HttpServer(raw_server, echo), request))
+    assert data.count(b"/some 127") == 200
+    assert data.endswith(b"/last 127.0.0.1 127.0.0.1")
+
+
+def test_answers_made_later_keep_the_order(raw_server: RawServer) -> None:
+    def respond(request: HttpRequest, later: Answer) -> HttpResponse | None:
+        if request.path == "/slow":
+            raw_server.add_task(later, 0.01, (HttpResponse(b"slow"),))
+            return None
+        return HttpResponse(b"fast")
+
+    request = b"GET /slow HTTP/1.1\r\n\r\nGET /fast HTTP/1.0\r\n\r\n"
+    data = until_lost(raw_server, ask(raw_server, HttpServer(raw_server, respond), request))
+    assert data.index(b"slow") < data.index(b"fast")
+
+
+def test_a_big_answer_arrives_whole_at_a_client_that_has_ended_its_side(
+    raw_server: RawServer,
+) -> None:
+    body = bytes(range(256)) * 40_000
+    server = HttpServer(raw_server, lambda request, later: HttpResponse(body))
+    client = Recorder(connection_made=lambda connection: connection.shutdown())
+    connection = raw_server.start_connection(("127.0.0.1", listen(raw_server, server)), client)
+    connection.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert until_lost(raw_server, client).endswith(b"\r\n\r\n" + body)
+
+
+def test_a_refusal_reaches_who_is_still_sending(raw_server: RawServer) -> None:
+    server = HttpServer(raw_server, echo)
+    request = b"GET / HTTP/1.1\r\nContent-Length: 8000000\r\n\r\n" + bytes(8_000_000)
+    data = until_lost(raw_server, ask(raw_server, server, request))
+    assert data.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_says_nothing_is_not_kept(raw_server: RawServer) -> None:
+    client = ask(raw_server, HttpServer(raw_server, echo, request_timeout=0.02), b"GET")
+    assert until_lost(raw_server, client) == b""
+
+
+def test_a_fault_of_ours_costs_one_answer() -> None:
+    reported: list[str] = []
+    raw_server = RawServer(errorfunc=lambda level, text: reported.append(text))
+
+    def respond(request: HttpRequest, later: Answer) -> HttpResponse:
+        raise LookupError("what went wrong")
+
+    try:
+        client = ask(raw_server, HttpServer(raw_server, respond), b"GET / HTTP/1.0\r\n\r\n")
+        data = until_lost(raw_server, client)
+    finally:
+        raw_server.close()
+    assert data.startswith(b"HTTP/1.1 500 ")
+    assert "LookupError: what went wrong" in reported[0]
+
+
+def log_of(raw_server: RawServer, respond: Callable[..., HttpResponse | None]) -> list[str]:
+    log: list[str] = []
+    server = HttpServer(
+        raw_server,
+        respond,
+        access_log=lambda request, response: log.append(
+            f"{request.ip} {request.method} {request.path} {response.status}"
+        ),
+    )
+    until_lost(raw_server, ask(raw_server, server, b"GET /a HTTP/1.0\r\n\r\n"))
+    return log
+
+
+def test_the_access_log_is_told_of_each_answer_once(raw_server: RawServer) -> None:
+    def later_and_twice(request: HttpRequest, later: Answer) -> None:
+        for status in (404, 200):
+            raw_server.add_task(later, 0, (HttpResponse(status=status),))
+
+    assert log_of(raw_server, echo) == ["127.0.0.1 GET /a 200"]
+    assert log_of(raw_server, later_and_twice) == ["127.0.0.1 GET /a 404"]
