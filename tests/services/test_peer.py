@@ -170,7 +170,7 @@ def test_too_many_requests_ahead_end_the_connection(
     monkeypatch.setattr(peer_module, "MAX_WANTED_BLOCKS", 10)
     scene = seeding(raw_server, tmp_path)
     peer = unchoked(scene)
-    peer.send(peer_wire.encode_request(0, 0, 16384) * 11)
+    peer.send(b"".join([peer_wire.encode_request(0, begin, 1) for begin in range(11)]))
     run_until(raw_server, lambda: peer.lost)
 
 

@@ -7,7 +7,7 @@ connection, with a reason.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,9 @@ Address = tuple[str, int]
 
 # libtorrent's handshake_timeout; a peer that is not one of ours must not hold a descriptor.
 HANDSHAKE_TIMEOUT_SECONDS = 10.0
-# What libtorrent lets a peer ask for (max_allowed_in_request_queue): 32 MiB of blocks.
-MAX_WANTED_BLOCKS = 2000
+# Transmission asks ten seconds ahead of a peer that names no limit of its own: 60 MiB a second are
+# 38,000 blocks. Only those who hold a slot may have any, so this bounds memory to some 10 MB each.
+MAX_WANTED_BLOCKS = 50_000
 # Everybody asks for 16 KiB; 128 KiB is what old clients were allowed, and is still asked for.
 MAX_BLOCK_LENGTH = 128 * 1024
 
@@ -61,7 +62,8 @@ class Peer:
         self.am_interested = self.peer_interested = False
         # How many pieces it has that we lack; we are interested while there is one.
         self.interesting = 0
-        self.wanted: deque[peer_wire.Request] = deque()
+        # In the order in which they came; a cancel must not search among thousands.
+        self.wanted: OrderedDict[peer_wire.Request, None] = OrderedDict()
         # The piece that the system was told to read ahead, and whether a worker reads for it now.
         self.readable_piece = -1
         self.reading = False
@@ -265,16 +267,14 @@ class Peer:
             return
         if len(self.wanted) >= MAX_WANTED_BLOCKS:
             raise PeerProtocolError(f"asks for more than {MAX_WANTED_BLOCKS} blocks ahead")
-        self.wanted.append(message)
+        self.wanted[message] = None
 
     def got_piece(self, message: peer_wire.Piece) -> None:
         # What was not asked for is dropped there, so index and offset need no check here.
         self._torrent().download.block_came_in(self, *message)
 
     def got_cancel(self, message: peer_wire.Cancel) -> None:
-        request = peer_wire.Request(*message)
-        if request in self.wanted:
-            self.wanted.remove(request)
+        self.wanted.pop(peer_wire.Request(*message), None)
 
     def got_extra(self, message: object) -> None:
         """Take no notice of messages that we did not say we understand (port, extensions)."""

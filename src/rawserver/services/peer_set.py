@@ -94,9 +94,10 @@ class PeerSet:
         if twin is None:
             return ""
         # Both sides dialled at once: both keep the connection that the larger id started, so
-        # that they do not each close the other's.
+        # that they do not each close the other's. One on which data flow is never given up.
         ours_wins = self._port.peer_id > peer.peer_id
-        if twin.outgoing != peer.outgoing and peer.outgoing == ours_wins:
+        is_idle = not twin.downloaded.total and not twin.uploaded.total
+        if twin.outgoing != peer.outgoing and peer.outgoing == ours_wins and is_idle:
             twin.close("is connected twice")
             return ""
         return "is connected twice"

@@ -20,8 +20,9 @@ from rawserver.wire.metainfo import Metainfo
 
 # Peers of a share come and go within minutes, and it has few of them.
 TRACKER_INTERVAL_SECONDS = 120
-# Long enough for a peer to reach us first: two that dial at once make a connection too many.
-DIAL_BACK_SECONDS = 2.0
+# Long enough for a peer to reach us first, on its second try too: aria2 tries encryption, and
+# then without. Two that dial at once make a connection too many.
+DIAL_BACK_SECONDS = 5.0
 
 
 class SharedTorrent(TorrentOwner):

@@ -7,7 +7,7 @@ medium, a worker does. (`sendfile` costs both ends more: a page at a time, and a
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Protocol
@@ -112,20 +112,22 @@ class Upload:
 
     def _serve_limited(self, peer: Peer) -> bool:
         """Send one block; True while there is another that the connection would take."""
-        if self._may_send(peer) and self._limiter.take(peer.wanted[0].length):
-            self._send(peer, [peer.wanted.popleft()])
+        if self._may_send(peer) and self._limiter.take(first(peer.wanted).length):
+            self._send(peer, [peer.wanted.popitem(last=False)[0]])
         return self._may_send(peer)
 
-    def _take_run(self, wanted: deque[Request]) -> list[Request]:
+    def _take_run(self, wanted: OrderedDict[Request, None]) -> list[Request]:
         """Take requests that follow one another in the torrent: one read serves them all."""
-        run = [wanted.popleft()]
-        size = run[0].length
-        end = self._offset(run[0]) + size
-        while wanted and self._offset(wanted[0]) == end and size < RUN_BYTES:
-            request = wanted.popleft()
+        run: list[Request] = []
+        size = end = 0
+        while wanted and size < RUN_BYTES:
+            request = first(wanted)
+            if run and self._offset(request) != end:
+                break
+            del wanted[request]
             run.append(request)
             size += request.length
-            end += request.length
+            end = self._offset(request) + request.length
         return run
 
     def _offset(self, request: Request) -> int:
@@ -186,3 +188,8 @@ class Upload:
         self.bytes_sent += start
         peer.uploaded.add(start)
         peer.last_sent_at = self._raw_server.network.time()
+
+
+def first(requests: OrderedDict[Request, None]) -> Request:
+    """Return the request that has waited longest."""
+    return next(iter(requests))
