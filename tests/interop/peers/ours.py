@@ -1,10 +1,13 @@
 """Our own commands, as a user starts them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -18,12 +21,14 @@ class Ours:
     """`rawserver COMMAND ... --json`; its events as they come."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
+        # A file, not a pipe: nobody reads it while the command runs, and a full pipe would stop it.
+        self._errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rawserver", *arguments, "--json"],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
         self.events: list[Event] = []
@@ -39,12 +44,13 @@ class Ours:
 
     def wait_event(self, kind: str, seconds: float = DEADLINE_SECONDS) -> Event:
         """Return the next event of a kind; AssertionError if it does not come in time."""
+        deadline = time.monotonic() + seconds
         while True:
             try:
-                event = self._queue.get(timeout=seconds)
+                event = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
                 raise AssertionError(
-                    f"no {kind!r} within {seconds} s: {self.events[-2:]}"
+                    f"no {kind!r} within {seconds} s: {self.events[-2:]} {self._stderr()}"
                 ) from None
             assert event is not None, f"ended before {kind!r}: {self.events[-1:]} {self._stderr()}"
             self.events.append(event)
@@ -60,8 +66,9 @@ class Ours:
         return result
 
     def _stderr(self) -> str:
-        assert self.process.stderr is not None
-        return self.process.stderr.read()
+        # Not by seeking: the command writes at the same offset.
+        length = os.fstat(self._errors.fileno()).st_size
+        return os.pread(self._errors.fileno(), 2000, max(0, length - 2000)).decode(errors="replace")
 
     def end(self) -> None:
         """Press ^C, and see that it ends well."""
@@ -81,6 +88,6 @@ class Ours:
             self.process.kill()
         self.process.wait()
         self._reader.join(DEADLINE_SECONDS)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self._errors.close()
