@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 import zlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import httptools
 
 from rawserver.engine import RawServer, SingleSocket, Task
 from rawserver.http.url import UrlError, join_url, parse_url
 
-USER_AGENT = "RawServer/0.1"
+USER_AGENT = "RawServer/0.1.0"
 # libtorrent's limit for a tracker's reply.
 DEFAULT_LIMIT_BYTES = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS = 30.0
 # As browsers of old did; more is a circle.
 MAX_REDIRECTS = 5
 MAX_HEAD_BYTES = 64 * 1024
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_HEAD_TOO_LONG = "the head of the reply is too long"
 _REDIRECTS = {301, 302, 303, 307, 308}
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
@@ -52,13 +56,18 @@ class HttpClient:
         *,
         limit: int = DEFAULT_LIMIT_BYTES,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> HttpGet:
         """Fetch a URL; `done(reply, error)` is called once, from the loop.
 
         `limit` is on the body in bytes, after any decompression; `timeout` in seconds is for the
-        whole, redirects included. The request is over, without a call, when the context ends.
+        whole, redirects included. `headers` are sent beside our own; ValueError for one with a line
+        break. The request is over, without a call, when the context ends.
         """
-        request = HttpGet(self._raw_server, url, done, context, limit, timeout)
+        extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        if len(extra.splitlines()) != len(headers):
+            raise ValueError("a header has a line break")
+        request = HttpGet(self._raw_server, url, done, context, limit, timeout, extra)
         request.start()
         return request
 
@@ -74,9 +83,13 @@ class HttpGet:
         context: Hashable,
         limit: int,
         timeout: float,
+        extra_headers: str,
     ) -> None:
         self._raw_server = raw_server
-        self._url = self._first_url = url
+        self._url = url
+        self._extra_headers = extra_headers
+        # Whether we were in the internet at large before a redirect.
+        self._was_abroad = False
         self._done = done
         self._context = context
         self._limit = limit
@@ -118,14 +131,20 @@ class HttpGet:
     # What RawServer calls.
 
     def connection_made(self, connection: SingleSocket) -> None:
+        if self._was_abroad and not is_global(connection.ip):
+            # A stranger's server must not have us ask a router or a service of this machine.
+            self._fail("a redirect from the internet into a local network is not followed")
+            return
+        self._was_abroad = is_global(connection.ip)
         connection.write(
             (
                 f"GET {self._target.target} HTTP/1.1\r\n"
                 f"Host: {self._target.authority}\r\n"
                 f"User-Agent: {USER_AGENT}\r\n"
                 "Accept-Encoding: gzip\r\n"
-                "Connection: close\r\n\r\n"
-            ).encode("ascii")
+                "Connection: close\r\n"
+                f"{self._extra_headers}\r\n"
+            ).encode("latin-1")
         )
 
     def connection_failed(self, address: object, error: BaseException) -> None:
@@ -134,11 +153,12 @@ class HttpGet:
     def data_came_in(self, connection: SingleSocket, data: bytes) -> None:
         if connection is not self._connection or self._over:
             return
-        if self._in_head:
-            if self._fed_bytes > MAX_HEAD_BYTES:
-                self._fail("the head of the reply is too long")
-                return
-            self._fed_bytes += len(data)
+        # The parser holds a header, or a trailer, until it is whole; this bounds what it holds,
+        # and what a server may send that comes to nothing: tiny chunks, blocks that unpack to none.
+        if self._fed_bytes > MAX_HEAD_BYTES + (0 if self._in_head else 2 * self._limit):
+            self._fail(_HEAD_TOO_LONG if self._in_head else self._too_long())
+            return
+        self._fed_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -165,21 +185,26 @@ class HttpGet:
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._stop_parsing("the head of the reply is too long")
+            self._stop_parsing(_HEAD_TOO_LONG)
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._parser.get_status_code() < 200:
+            return
         coding = self._headers.get("content-encoding", "").strip().lower()
         if coding in ("gzip", "x-gzip", "deflate"):
             self._unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
         elif coding not in ("", "identity"):
             self._stop_parsing(f"the reply is encoded in {coding!r}, which was not asked for")
+        length = self._headers.get("content-length", "")
+        if length.isdecimal() and len(length) < 20 and int(length) > self._limit:
+            self._stop_parsing(self._too_long())
 
     def on_body(self, body: bytes) -> None:
         if self._unpacker is None:
             self._body += body
-        else:
+        elif not self._unpacker.eof:  # what comes after the end is nothing that we know
             try:
                 # One byte more than is allowed tells that it is too many; no bomb goes off.
                 room = self._limit - len(self._body) + 1
@@ -187,10 +212,18 @@ class HttpGet:
             except zlib.error as error:
                 self._stop_parsing(f"the reply is not compressed as it says: {error}")
         if len(self._body) > self._limit:
-            self._stop_parsing(f"the reply is longer than {self._limit} bytes")
+            self._stop_parsing(self._too_long())
 
     def on_message_complete(self) -> None:
-        self._complete = True
+        if self._parser.get_status_code() < 200:
+            # The reply proper is still to come (RFC 9110, section 15.2).
+            self._in_head = True
+            self._headers = {}
+        else:
+            self._complete = True
+
+    def _too_long(self) -> str:
+        return f"the reply is longer than {self._limit} bytes"
 
     def _stop_parsing(self, reason: str) -> None:
         self._reason = reason
@@ -228,11 +261,21 @@ class HttpGet:
         self._finish_with(None, HttpError(f"{self._url}: {reason}"))
 
     def _finish_with(self, reply: HttpReply | None, error: HttpError | None) -> None:
-        if not self._over:
-            self._finish()
+        # The deadline that somebody else has cancelled ended with our context.
+        unheard = self._over or self._deadline.cancelled
+        self._finish()
+        if not unheard:
             self._done(reply, error)
 
     def _finish(self) -> None:
         self._over = True
         self._deadline.cancel()
         self._drop_connection()
+
+
+def is_global(ip: str) -> bool:
+    """Tell whether an address is of the internet at large, and not of a machine or network."""
+    try:
+        return ipaddress.ip_address(ip.partition("%")[0]).is_global
+    except ValueError:
+        return False

@@ -33,6 +33,8 @@ def parse_url(url: str) -> HttpUrl:
         raise UrlError(f"{url}: is no URL: {error}") from error
     if parts.scheme == "https":
         raise UrlError(f"{url}: https is not supported yet")
+    if parts.scheme == "udp":
+        raise UrlError(f"{url}: udp is not supported yet")
     if parts.scheme != "http" or not host:
         raise UrlError(f"{url}: is no http:// URL")
     if port == 0:
@@ -40,14 +42,16 @@ def parse_url(url: str) -> HttpUrl:
     target = parts.path or "/"
     if parts.query:
         target += "?" + parts.query
-    # Whatever could end the request line early would be a second request.
-    if any(character <= " " or character == "\x7f" for character in target + host):
-        raise UrlError(f"{url}: has blanks or control characters")
+    if not target.isascii():
+        raise UrlError(f"{url}: has characters that must be percent-encoded")
     try:
-        target.encode("ascii")
         host = host if ":" in host else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise UrlError(f"{url}: has characters that must be percent-encoded") from error
+        raise UrlError(f"{url}: {host!r} is no name of a host") from error
+    # Whatever could end the request line early would be a second request. IDNA makes blanks of
+    # some characters that are none.
+    if any(character <= " " or character == "\x7f" for character in target + host):
+        raise UrlError(f"{url}: has blanks or control characters")
     return HttpUrl(host, 80 if port is None else port, target)
 
 

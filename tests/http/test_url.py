@@ -1,0 +1,83 @@
+"""URLs from strangers, taken apart or refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawserver.http.url import UrlError, join_url, parse_url
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "target", "authority"),
+    [
+        ("http://tracker", "tracker", 80, "/", "tracker"),
+        ("http://tracker/", "tracker", 80, "/", "tracker"),
+        ("HTTP://Tracker:80/Ann", "tracker", 80, "/Ann", "tracker"),
+        ("http://tracker:6969/announce?key=1#part", "tracker", 6969, "/announce?key=1",
+         "tracker:6969"),
+        ("http://tracker?a=b", "tracker", 80, "/?a=b", "tracker"),
+        ("http://192.0.2.1:81/a%20b", "192.0.2.1", 81, "/a%20b", "192.0.2.1:81"),
+        ("http://[2001:db8::1]/a", "2001:db8::1", 80, "/a", "[2001:db8::1]"),
+        ("http://[2001:db8::1]:8080/a", "2001:db8::1", 8080, "/a", "[2001:db8::1]:8080"),
+        ("http://user:secret@tracker/a", "tracker", 80, "/a", "tracker"),
+        ("http://bücher.example/a", "xn--bcher-kva.example", 80, "/a", "xn--bcher-kva.example"),
+    ],
+)  # fmt: skip
+def test_a_url_is_taken_apart(url: str, host: str, port: int, target: str, authority: str) -> None:
+    parts = parse_url(url)
+    assert parts == (host, port, target)
+    assert parts.authority == authority
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://tracker/announce", "https is not supported yet"),
+        ("udp://tracker:80/announce", "udp is not supported yet"),
+        ("ftp://tracker/", "no http:// URL"),
+        ("/announce", "no http:// URL"),
+        ("", "no http:// URL"),
+        ("http:///announce", "no http:// URL"),
+        ("http://tracker:0/", "port 0"),
+        ("http://tracker:65536/", "no URL"),
+        ("http://tracker:port/", "no URL"),
+        ("http://[::1/", "no URL"),
+        ("http://tracker/a b", "blanks or control"),
+        ("http://tracker/a\x00b", "blanks or control"),
+        ("http://tra cker/", "blanks or control"),
+        ("http://tracker/ä", "percent-encoded"),
+        ("http://tracker/?ä", "percent-encoded"),
+        ("http://a..b/", "no name of a host"),
+        (f"http://{'a' * 64}.example/", "no name of a host"),
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_refused(url: str, why: str) -> None:
+    with pytest.raises(UrlError, match=why):
+        parse_url(url)
+
+
+@given(st.text(max_size=40))
+def test_nothing_can_end_the_request_line(text: str) -> None:
+    try:
+        host, port, target = parse_url("http://" + text)
+    except UrlError:
+        return
+    assert host
+    assert 0 < port < 65536
+    for part in (host, target):
+        assert part.isascii()
+        assert part.isprintable()
+        assert " " not in part
+
+
+@pytest.mark.parametrize(
+    ("location", "leads_to"),
+    [
+        ("/b", "http://tracker:81/b"),
+        ("b?c", "http://tracker:81/x/b?c"),
+        ("//other/b", "http://other/b"),
+        ("https://other/", "https://other/"),
+    ],
+)
+def test_a_redirect_is_seen_from_where_it_stands(location: str, leads_to: str) -> None:
+    assert join_url("http://tracker:81/x/a?q=1", location) == leads_to
