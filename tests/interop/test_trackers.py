@@ -11,6 +11,7 @@ from interop.peers.opentracker_peer import OpenTracker
 from interop.peers.ours import Ours
 from interop.peers.program import wait_for
 from interop.peers.transmission_peer import TransmissionPeer
+from interop.scrape import scrape
 from interop.trees import same_tree
 
 
@@ -26,13 +27,15 @@ def test_our_tracker_serves_all_of_them_at_once(
     places = [tmp_path / name for name in ("lt", "tr", "aria")]
     for place in places:
         place.mkdir()
+    # Transmission dials no loopback address; our getter, which wants peers, dials it.
+    transmission = closing(TransmissionPeer(torrent, places[1], tmp_path))
+    wait_for(lambda: scrape(url, ready["info_hash"])[1], "Transmission has announced")
+    getter = ours("get", str(torrent), "-o", "got", "--seed-time", "100")
     peers = [
         closing(LibtorrentPeer(torrent, places[0])),
-        closing(TransmissionPeer(torrent, places[1], tmp_path)),
+        transmission,
         closing(Aria2Peer(torrent, places[2], tmp_path)),
     ]
-    # Transmission dials no loopback address; the getter, which wants peers, dials it.
-    getter = ours("get", str(torrent), "-o", "got", "--seed-time", "100")
     for peer in peers:
         peer.wait_complete()
     wait_for(lambda: same_tree(folder, tmp_path / "got" / folder.name), "ours has everything")
@@ -53,9 +56,11 @@ def test_we_announce_to_opentracker(
     share = ours("share", str(torrent), "--data", str(big_file), "--host", "127.0.0.1",
                  "--announce", tracker.url)  # fmt: skip
     share.wait_event("ready")
-    wait_for(lambda: tracker.seeds(info_hash) == 1, "opentracker has heard of the seed")
+    wait_for(lambda: scrape(tracker.url, info_hash)[0] == 1, "opentracker has heard of the seed")
     getter = ours("get", str(torrent), "-o", "got", "--timeout", "60")
     getter.wait_event("complete")
     assert filecmp.cmp(big_file, tmp_path / "got" / big_file.name, shallow=False)
     share.end()
-    wait_for(lambda: tracker.seeds(info_hash) == 0, "opentracker has heard that the seed left")
+    wait_for(
+        lambda: scrape(tracker.url, info_hash)[0] == 0, "opentracker has heard that the seed left"
+    )

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import urllib.request
 from pathlib import Path
 
 from interop.peers.program import Program, free_port, need, wait_for
@@ -24,15 +23,6 @@ class OpenTracker:
         self.url = f"http://127.0.0.1:{port}/announce"
         self.program = Program(command, root, "opentracker")
         wait_for(lambda: self.program.check_alive() and _listens(port), "opentracker listens")
-
-    def seeds(self, info_hash: str) -> int:
-        """How many seeds it knows, by its scrape."""
-        escaped = "".join(f"%{info_hash[start : start + 2]}" for start in range(0, 40, 2))
-        url = self.url.replace("announce", "scrape") + f"?info_hash={escaped}"
-        with urllib.request.urlopen(url, timeout=10) as reply:
-            data = reply.read()
-        _, _, rest = data.partition(b"8:completei")
-        return int(rest.partition(b"e")[0] or 0)
 
     def close(self) -> None:
         self.program.end()
