@@ -145,4 +145,6 @@ def test_a_tracker_that_cannot_be_used_is_told(raw_server: RawServer, tmp_path: 
     started.start()
     started.stop()
     run_until(raw_server, lambda: outcome.finished)
-    assert outcome.reports == ["tracker https://t.example/announce: https is not supported yet"]
+    assert outcome.reports == [
+        "tracker https://t.example/announce: https is not supported yet; it is not asked"
+    ]
