@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from math import inf
 from typing import Protocol
@@ -17,11 +18,11 @@ from rawserver.wire.announce_response import (
     AnnounceResponse,
     decode_announce_response,
 )
-from rawserver.wire.compact_peers import is_address
+from rawserver.wire.compact_peers import ip_to_bytes, is_address
 
 # Within a local network an answer takes milliseconds; a tracker in trouble may take this long.
 ANNOUNCE_TIMEOUT_SECONDS = 20.0
-# Who leaves tells the tracker, but does not wait long for it to listen.
+# Who leaves tells the tracker, but does not wait long for it to listen: for all that is to say.
 STOP_TIMEOUT_SECONDS = 3.0
 # BitTorrent 4.0.3's min_peers: with fewer the tracker is asked as soon as it allows.
 FEW_PEERS = 20
@@ -83,7 +84,8 @@ class Announcer:
         self._told: dict[str, str] = {}
         usable = [[url for url in tier if self._is_usable(url)] for tier in tiers]
         self._tiers = AnnounceTiers(usable, raw_server.network.random)
-        self._event = Event.STARTED
+        # What is still to be told, in order; when it is empty we only give a sign of life.
+        self._events = deque([Event.STARTED])
         self._request: HttpGet | None = None
         self._asking: str | None = None
         self._task: Task | None = None
@@ -91,9 +93,13 @@ class Announcer:
 
     def _is_usable(self, url: str) -> bool:
         try:
-            parse_url(url)
+            parts = parse_url(url)
         except UrlError as error:
-            self._report(f"tracker {error}")
+            self._report(f"tracker {error}; it is not asked")
+            return False
+        # A .torrent from a stranger must not have us ask whatever service of this machine it likes.
+        if is_this_machine(parts.host) and not parts.target.partition("?")[0].endswith("/announce"):
+            self._report(f"tracker {url}: on this machine only /announce is asked")
             return False
         return True
 
@@ -105,9 +111,7 @@ class Announcer:
 
     def completed(self) -> None:
         """Announce that the download has completed; once, and not for what began complete."""
-        # `started` goes first if it has not been told yet; it says that nothing is left, too.
-        if self._event is not Event.STARTED:
-            self._event = Event.COMPLETED
+        self._events.append(Event.COMPLETED)
         self._tiers.announce_now(self._now())
         if self._request is None:
             self._schedule()
@@ -125,21 +129,22 @@ class Announcer:
             self._raw_server.add_task(done, 0, (), self._context)
             return
         # A tracker counts completions by the event, so one that is still due goes before.
-        last_words = [Event.STOPPED]
-        if self._event is Event.COMPLETED:
-            last_words.append(Event.COMPLETED)
-        self._say(url, last_words, done)
+        last_words: deque[Event] = deque(
+            event for event in self._events if event is Event.COMPLETED
+        )
+        last_words.append(Event.STOPPED)
+        self._say(url, last_words, self._now() + STOP_TIMEOUT_SECONDS, done)
 
-    def _say(self, url: str, events: list[Event], done: Callable[[], None]) -> None:
-        if not events:
+    def _say(self, url: str, events: deque[Event], until: float, done: Callable[[], None]) -> None:
+        left = until - self._now()
+        if not events or left <= 0:
             done()
             return
-        self._event = events.pop()
-        self._client.get(
-            announce_url(url, self._announce(url)),
-            lambda reply, error: self._say(url, events, done),
+        self._request = self._client.get(
+            announce_url(url, self._announce(url, events.popleft())),
+            lambda reply, error: self._say(url, events, until, done),
             self._context,
-            timeout=STOP_TIMEOUT_SECONDS,
+            timeout=left,
         )
 
     def _now(self) -> float:
@@ -168,17 +173,17 @@ class Announcer:
         if url is None:
             self._schedule()
             return
-        event = self._event
+        event = self._events[0] if self._events else Event.NONE
         self._asking = url
         self._request = self._client.get(
-            announce_url(url, self._announce(url)),
+            announce_url(url, self._announce(url, event)),
             lambda reply, error: self._answered(url, event, reply, error),
             self._context,
             limit=MAX_RESPONSE_LENGTH,
             timeout=ANNOUNCE_TIMEOUT_SECONDS,
         )
 
-    def _announce(self, url: str) -> AnnounceRequest:
+    def _announce(self, url: str, event: Event) -> AnnounceRequest:
         torrent = self._torrent
         return AnnounceRequest(
             info_hash=torrent.info_hash,
@@ -187,8 +192,8 @@ class Announcer:
             uploaded=torrent.bytes_uploaded,
             downloaded=torrent.bytes_downloaded,
             left=torrent.bytes_left,
-            event=self._event,
-            numwant=0 if self._event is Event.STOPPED else None,
+            event=event,
+            numwant=0 if event is Event.STOPPED else None,
             key=self._key,
             tracker_id=self._tracker_ids.get(url, b""),
             ip=self._ip,
@@ -213,8 +218,10 @@ class Announcer:
 
     def _take(self, url: str, event: Event, response: AnnounceResponse) -> None:
         self._tiers.succeeded(url, response.interval, response.min_interval, self._now())
-        if self._event is event:
-            self._event = Event.NONE
+        if event is not Event.NONE:
+            self._events.popleft()
+        if self._events:
+            self._tiers.announce_now(self._now())  # not at the end of the interval just given
         if response.tracker_id:
             self._tracker_ids[url] = response.tracker_id
         self._tell(url, f"tracker {url} warns: {response.warning}" if response.warning else "")
@@ -231,3 +238,14 @@ class Announcer:
 def short_reason(text: str) -> str:
     """Leave the long URL of an announce out of an error: the tracker's name stands before it."""
     return re.sub(r"^http://\S+: ", "", text)
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host is this machine, as far as its name shows it."""
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True  # RFC 6761, section 6.3
+    if not is_address(host):
+        return False
+    packed = ip_to_bytes(host)
+    return packed[0] == 127 if len(packed) == 4 else packed == bytes(15) + b"\x01"
