@@ -15,6 +15,8 @@ class Config:
     timeout_check_interval: float = 1.0
     # A SYN that is lost twice is sent again after 1 and 3 seconds: who answers later is far away.
     connect_timeout: float | None = 30.0
+    # After `close_when_flushed` a peer that still sends may take so long to see the end.
+    linger_timeout: float = 2.0
     # The most connections that wait to be accepted; the system caps it (net.core.somaxconn).
     backlog: int = 4096
     # One turn takes so many from a listener; the others wait meanwhile.

@@ -339,12 +339,13 @@ class Loop:
             del self._registered[descriptor]
             self.poller.unregister(descriptor)
 
-    def forget(self, descriptor: int, sock: Socket, polled: bool) -> None:
-        """Poll a socket no more, and close it when the turn is over."""
+    def forget(self, descriptor: int, sock: Socket | None, polled: bool) -> None:
+        """Poll a socket no more, and close it when the turn is over; None: not here."""
         del self._registered[descriptor]
         if polled:
             self.poller.unregister(descriptor)
-        self._held.append(sock)
+        if sock is not None:
+            self._held.append(sock)
 
     def was_lost(self, connection: SingleSocket) -> None:
         """Note a connection that ended; its handler is told at the end of the turn."""

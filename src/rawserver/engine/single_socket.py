@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.disk import Buffer, File
 from rawserver.engine.errors import IdleTimeout, WriteBufferFull
+from rawserver.engine.lingering import Lingering
 from rawserver.engine.network import READABLE, WRITABLE, Socket
 from rawserver.engine.write_buffer import WriteBuffer
 
@@ -73,12 +74,9 @@ class SingleSocket:
     def handler(self, handler: Any) -> None:
         # Looked up once, not at each byte.
         self._handler = handler
-        self._on_data: Callable[[SingleSocket, bytes], object] | None
-        self._on_data = getattr(handler, "data_came_in", None)
-        self._on_buffer: Callable[[SingleSocket], Any] | None
-        self._on_buffer = getattr(handler, "get_buffer", None)
-        self._on_filled: Callable[[SingleSocket, int], object]
-        self._on_filled = getattr(handler, "buffer_filled", None) or _no_buffer
+        self._on_data: Callable[..., object] | None = getattr(handler, "data_came_in", None)
+        self._on_buffer: Callable[..., Any] | None = getattr(handler, "get_buffer", None)
+        self._on_filled: Callable[..., object] = getattr(handler, "buffer_filled", _no_buffer)
 
     @property
     def context(self) -> object:
@@ -195,7 +193,7 @@ class SingleSocket:
             if self._shut is not None:
                 self._shut_down(self._shut)
             if self._closing:
-                self.lose(None)
+                self.lose(None, lingers=True)
             if self.lost:
                 return
         if self._flush_is_due and self._buffer.size <= self._raw_server.config.low_water_mark:
@@ -280,10 +278,10 @@ class SingleSocket:
         self.lose(None)
 
     def close_when_flushed(self) -> None:
-        """End as soon as everything written has been sent; nothing more can be written."""
+        """End when all that was written is sent, and can be received; no more can be written."""
         self._refuses = True
         if not self._buffer.size and self.connected:
-            self.lose(None)
+            self.lose(None, lingers=True)
         else:
             self._closing = True  # `_writable` ends it
 
@@ -320,8 +318,8 @@ class SingleSocket:
         seconds = self.idle_timeout or 0.0
         self.lose(IdleTimeout(errno.ETIMEDOUT, f"nothing passed for {seconds:g} seconds"))
 
-    def lose(self, error: BaseException | None) -> None:
-        """End with a reason; the descriptor is held until the turn is over."""
+    def lose(self, error: BaseException | None, lingers: bool = False) -> None:
+        """End with a reason; the descriptor is held until the turn is over, or lingers."""
         if self.lost:
             return
         self.lost = self._refuses = True
@@ -332,7 +330,11 @@ class SingleSocket:
             return
         was_connected, self.connected = self.connected, False
         if self._sock is not None:
-            self._raw_server.forget(self.descriptor, self._sock, bool(self._events))
+            lingers = lingers and not self._ended_by_peer
+            sock = None if lingers else self._sock
+            self._raw_server.forget(self.descriptor, sock, bool(self._events))
+            if lingers:
+                Lingering(self._raw_server, self._sock, self._context)
             self.descriptor, self._events = -1, 0
         if was_connected:
             self._raw_server.was_lost(self)
