@@ -19,6 +19,7 @@ from rawserver.wire.announce_request import (
     parse_announce_query,
 )
 from rawserver.wire.announce_response import AnnounceResponse, encode_announce_response
+from rawserver.wire.compact_peers import Peer
 from rawserver.wire.scrape import encode_scrape_response, parse_scrape_query
 
 # bttrack's reannounce_interval.
@@ -26,6 +27,8 @@ DEFAULT_INTERVAL_SECONDS = 1800
 # A peer that wants data and was told of nobody comes back soon: who starts before the seed would
 # else wait half an hour. It costs an announce each time, and only while the swarm is empty.
 LONELY_INTERVAL_SECONDS = 15
+# Peers that came together do not come back together: each is told up to so much less.
+JITTER = 0.1
 EXPIRY_SECONDS = 30.0
 # A reply of 1,000 torrents has some 80 KB; more would let one request hold up the others.
 MAX_LISTED_TORRENTS = 1000
@@ -36,9 +39,12 @@ _TEXT = "text/plain; charset=utf-8"
 class Tracker:
     """Tells the peers of a torrent of each other.
 
-    `interval` is the time between announces, in seconds, that peers are told. `allowed(info_hash)`
-    says which torrents are tracked, by default all; `name_of(info_hash)` what the page calls them.
-    `heard(announce, ip)` is told of every announce that was right.
+    `interval` is the time between announces, in seconds, that peers are told (some are told up to
+    a tenth less), `min_interval` the least, by default a quarter. `allowed(info_hash)` says which
+    torrents are tracked, by default all; `name_of(info_hash)` what the page calls them.
+    `heard(announce, ip)` is told of every announce that was right. `local_address` is where other
+    machines reach peers that announce from this one by a loopback address, by default this
+    machine's own in the network.
     """
 
     def __init__(
@@ -46,14 +52,19 @@ class Tracker:
         raw_server: RawServer,
         *,
         interval: int = DEFAULT_INTERVAL_SECONDS,
+        min_interval: int | None = None,
         allowed: Callable[[bytes], bool] | None = None,
         name_of: Callable[[bytes], str | None] | None = None,
         heard: Callable[[AnnounceRequest, str], None] | None = None,
+        local_address: str | None = None,
     ) -> None:
         lifetime = min(PEER_LIFETIME_SECONDS, 2.5 * interval)
         self.registry = Registry(raw_server.network.random, peer_lifetime_seconds=lifetime)
         self._raw_server = raw_server
         self._interval = interval
+        self._min_interval = min_interval
+        self._local_address = local_address
+        self._has_loopback_peers = False
         self._allowed = allowed
         self._heard = heard
         self._name_of = name_of or (lambda info_hash: None)
@@ -129,17 +140,38 @@ class Tracker:
         )
         if self._heard is not None:
             self._heard(announce, ip)
-        lonely = announce.left > 0 and not result.peers and announce.event is not Event.STOPPED
+        peers = result.peers
+        packed: tuple[bytes, bytes] | None = result.packed
+        if is_loopback(ip):
+            self._has_loopback_peers = True
+        elif self._has_loopback_peers:
+            peers = self._as_seen_from_outside(peers)
+            packed = None if peers != result.peers else packed
+        lonely = announce.left > 0 and not peers and announce.event is not Event.STOPPED
         interval = min(self._interval, LONELY_INTERVAL_SECONDS) if lonely else self._interval
+        least = self._min_interval or max(1, interval // 4)
+        early = int(interval * JITTER * self._raw_server.network.random.random())
         return AnnounceResponse(
-            interval=interval,
-            min_interval=max(1, interval // 4),
-            peers=result.peers,
+            interval=max(interval - early, min(least, interval)),
+            min_interval=min(least, interval),
+            peers=peers,
             complete=result.complete,
             incomplete=result.incomplete,
             downloaded=result.downloaded,
-            packed=result.packed,
+            packed=packed,
         )
+
+    def _as_seen_from_outside(self, peers: tuple[Peer, ...]) -> tuple[Peer, ...]:
+        """Give peers of this machine the address at which others reach it.
+
+        Whoever dials a loopback address reaches himself; without another they are left out.
+        """
+        if not any(is_loopback(peer.ip) for peer in peers):
+            return peers
+        address = self._local_address or self._raw_server.network.primary_address()
+        if is_loopback(address):
+            return tuple(peer for peer in peers if not is_loopback(peer.ip))
+        return tuple(peer._replace(ip=address) if is_loopback(peer.ip) else peer for peer in peers)
 
     def _scrape(self, request: HttpRequest) -> bytes:
         try:
@@ -154,6 +186,11 @@ class Tracker:
         registry = self.registry
         files = registry.torrents(MAX_LISTED_TORRENTS)
         return tracker_page(files, len(registry), registry.num_peers, self._name_of).encode()
+
+
+def is_loopback(ip: str) -> bool:
+    """Tell whether an address is this machine's name for itself."""
+    return ip == "::1" or ip.startswith("127.")
 
 
 def is_local(ip: str) -> bool:
