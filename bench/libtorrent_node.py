@@ -36,14 +36,13 @@ def open_session(settings: str) -> Any:
     return lt.session(chosen | QUIET)
 
 
-def add(session: Any, torrent: str, folder: str, flags: Any = 0) -> Any:
+def add(session: Any, torrent: str, folder: str) -> Any:
     parameters = lt.add_torrent_params()
     parameters.ti = lt.torrent_info(torrent)
     parameters.save_path = folder
     # Started at once: by default it is paused until the session's next second, and drops whoever
     # dials it before, who then comes back only after a while.
     parameters.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
-    parameters.flags |= flags
     return session.add_torrent(parameters)
 
 
@@ -56,8 +55,12 @@ def wait_alert(session: Any, kind: Any) -> None:
 
 def seed(torrent: str, folder: str, settings: str) -> None:
     session = open_session(settings)
-    handle = add(session, torrent, folder, lt.torrent_flags.seed_mode)
+    # All is checked before it serves. With the flag seed_mode it would instead hash each piece when
+    # that is first asked for, and the transfer would be charged for it.
+    handle = add(session, torrent, folder)
     wait_alert(session, lt.torrent_checked_alert)
+    if not handle.status().is_seeding:
+        raise SystemExit("the data is not what the .torrent says")
     print("ready", session.listen_port(), flush=True)
     for line in sys.stdin:
         handle.connect_peer(("127.0.0.1", int(line)))
