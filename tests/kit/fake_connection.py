@@ -15,11 +15,10 @@ class FakeConnection:
         self.full = False
         self.reading = True
         self.lost = False
-        self.shut = False
         self.closing = False
 
     def write(self, data: bytes) -> bool:
-        if not (self.lost or self.shut or self.closing):
+        if not (self.lost or self.closing):
             self.written += data
         return not self.full
 
@@ -38,9 +37,6 @@ class FakeConnection:
     def close_when_flushed(self) -> None:
         self.closing = True
         self.lost = not self.full
-
-    def shutdown(self) -> None:
-        self.shut = True
 
     def getsockname(self) -> tuple[str, int]:
         return "192.0.2.1", 80

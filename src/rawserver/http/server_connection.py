@@ -26,9 +26,6 @@ MAX_PIPELINED = 32
 # One read can hold 3,000 pipelined requests. So many are answered in one turn of the loop, then
 # others have theirs.
 ANSWERS_PER_TURN = 16
-# Who is refused may still be sending. A connection that is closed on what it sends is reset, and
-# the refusal is lost with it, so what comes is thrown away for a while.
-LINGER_SECONDS = 2.0
 
 Answer = Callable[[HttpResponse], None]
 
@@ -281,14 +278,7 @@ class ServerConnection:
         if exchange.last:
             self._finished = True
             self._unasked.clear()
-            self._finish(still_sending=request is None)
-
-    def _finish(self, still_sending: bool) -> None:
-        if still_sending and not self._connection.lost:
-            self._connection.shutdown()
-            self._connection.resume_reading()
-            self._deadline = self._server.raw_server.add_task(self._too_late, LINGER_SECONDS)
-        else:
+            # The engine sees to it that who is still sending receives this before the end.
             self._connection.close_when_flushed()
 
 
