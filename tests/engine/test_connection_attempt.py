@@ -9,7 +9,7 @@ from kit.joined import free_port, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import OsNetwork, RawServer
-from rawserver.engine.network import SocketAddress
+from rawserver.engine.network import Socket, SocketAddress
 
 
 class NamedAddresses(OsNetwork):
@@ -145,4 +145,27 @@ def test_an_address_that_never_answers_leaves_time_for_the_next() -> None:
     assert isinstance(failing.failures[0][1], TimeoutError)
     for sock in [*waiting, silent]:
         sock.close()
+    raw_server.close()
+
+
+def test_a_port_is_not_connected_to_itself() -> None:
+    class Unlucky(OsNetwork):
+        """Its system chooses for a connection the very port that it is to reach."""
+
+        port = 0
+
+        def socket(self, family: int, kind: int) -> Socket:
+            sock = super().socket(family, kind)
+            if self.port:
+                sock.bind(("127.0.0.1", self.port))
+            return sock
+
+    network = Unlucky(1)
+    raw_server = RawServer(network=network)
+    network.port = free_port(raw_server)
+    caller = Recorder()
+    raw_server.start_connection(("127.0.0.1", network.port), caller)
+    run_until(raw_server, lambda: caller.events)
+    assert caller.events == ["connection_failed"]
+    assert isinstance(caller.failures[0][1], ConnectionRefusedError)
     raw_server.close()

@@ -102,8 +102,11 @@ class ConnectionAttempt:
             self._next_is_due = self._raw_server.add_task(self._no_answer_here, share)
 
     def _no_answer_here(self) -> None:
+        self._not_here(TimeoutError(errno.ETIMEDOUT, "no answer from the last of its addresses"))
+
+    def _not_here(self, error: OSError) -> None:
         self._release()
-        self._error = TimeoutError(errno.ETIMEDOUT, "no answer from the last of its addresses")
+        self._error = error
         self._try_next()
 
     def ready(self, events: int) -> None:
@@ -112,18 +115,19 @@ class ConnectionAttempt:
         assert sock is not None
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._release()
-            self._error = OSError(code, os.strerror(code))
-            self._try_next()
+            self._not_here(OSError(code, os.strerror(code)))
             return
         try:
             peer: Any = sock.getpeername()
         except OSError as error:
             if error.errno != errno.ENOTCONN:
-                self._release()
-                self._error = error
-                self._try_next()
+                self._not_here(error)
             return  # an event of another's: still connecting
+        if isinstance(peer, tuple) and sock.getsockname() == peer:
+            # Nobody listens, but TCP connects a port that the system chose for us to itself
+            # (RFC 9293, section 3.5, simultaneous open).
+            self._not_here(ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself"))
+            return
         self._finish()
         self._sock = None
         self._raw_server.unregister(sock.fileno(), self)
