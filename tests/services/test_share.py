@@ -103,6 +103,15 @@ def test_bad_data_is_told(raw_server: RawServer, tmp_path: Path) -> None:
     run_until(raw_server, lambda: stopped)
 
 
+def test_two_of_the_same_name_have_urls_of_their_own(raw_server: RawServer, tmp_path: Path) -> None:
+    share = Share(raw_server, host="127.0.0.1", report=lambda text: None)
+    urls = {share.publish(metainfo_of(random_bytes(1000, seed), "f")) for seed in (1, 2, 1)}
+    assert len(urls) == 2
+    stopped: list[bool] = []
+    share.stop(lambda: stopped.append(True))
+    run_until(raw_server, lambda: stopped)
+
+
 def test_data_that_is_not_there_is_an_error_and_nothing_is_made(
     raw_server: RawServer, tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ class Share:
         self._tracker: Tracker | None = None
         self._torrents: list[SharedTorrent] = []
         self._names: dict[bytes, str] = {}
+        self._paths: dict[str, bytes] = {}
         self.tiers: tuple[tuple[str, ...], ...] = tuple((url,) for url in announce)
         if not announce:
             self._open_tracker(tracker_port)
@@ -178,7 +179,11 @@ class Share:
         if self._tracker is None:
             return None
         self._names[metainfo.info_hash] = metainfo.name
-        path = f"/{quote(metainfo.name, safe='')}.torrent"
+        name = quote(metainfo.name, safe="")
+        path = f"/{name}.torrent"
+        if self._paths.setdefault(path, metainfo.info_hash) != metainfo.info_hash:
+            # Another of the same name is shared, too.
+            path = f"/{name}-{metainfo.info_hash.hex()}.torrent"
         self._tracker.publish(path, metainfo.raw, "application/x-bittorrent")
         return self._base_url() + path
 
