@@ -78,6 +78,8 @@ class PeerSet:
         self._port.peer_gone(peer)
         reason = self._reason_to_refuse(peer)
         if reason:
+            if peer.outgoing:
+                self.candidates.failed(peer.address, now)
             peer.close(reason)
             return False
         self._joined[peer] = None
