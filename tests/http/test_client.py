@@ -292,6 +292,14 @@ def test_a_redirect_to_what_is_not_http(raw_server: RawServer) -> None:
     assert str(error) == "https://127.0.0.1/a: https is not supported yet"
 
 
+@pytest.mark.parametrize("location", ["http://[", "//[::1", "http://[x]/"])
+def test_a_redirect_that_leads_nowhere(raw_server: RawServer, location: str) -> None:
+    base, asked = redirecting(raw_server, lambda number: location)
+    _, error = fetch(raw_server, f"{base}/1")
+    assert str(error).startswith(f"{base}/1: a redirect leads nowhere: {location}: is no URL")
+    assert asked == ["/1"]
+
+
 class Dialled(FakeLoop):
     """A loop that remembers who was dialled."""
 

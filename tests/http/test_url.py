@@ -29,6 +29,10 @@ def test_a_url_is_taken_apart(url: str, host: str, port: int, target: str, autho
     assert parts.authority == authority
 
 
+def check(error: UrlError) -> None:
+    assert str(error).isprintable()
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -45,6 +49,12 @@ def test_a_url_is_taken_apart(url: str, host: str, port: int, target: str, autho
         ("http://tracker/a b", "blanks or control"),
         ("http://tracker/a\x00b", "blanks or control"),
         ("http://tra cker/", "blanks or control"),
+        ("http://tracker/a\nb", "blanks or control"),
+        ("http://tra\tcker/", "blanks or control"),
+        ("\nhttp://tracker/", "blanks or control"),
+        ("http://\u2100\u2028/", "no URL"),
+        ("http://[v1.€:b]/", "no name of a host"),
+        ("http://[v1.\ud800:b]/", "no name of a host"),
         ("http://tracker/ä", "percent-encoded"),
         ("http://tracker/?ä", "percent-encoded"),
         ("http://a..b/", "no name of a host"),
@@ -52,15 +62,17 @@ def test_a_url_is_taken_apart(url: str, host: str, port: int, target: str, autho
     ],
 )
 def test_a_url_that_cannot_be_asked_is_refused(url: str, why: str) -> None:
-    with pytest.raises(UrlError, match=why):
+    with pytest.raises(UrlError, match=why) as caught:
         parse_url(url)
+    check(caught.value)
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text("[]:/?#@%.v1\r\n\t €\x7f\u2028", max_size=20))
 def test_nothing_can_end_the_request_line(text: str) -> None:
     try:
         host, port, target = parse_url("http://" + text)
-    except UrlError:
+    except UrlError as error:
+        check(error)
         return
     assert host
     assert 0 < port < 65536
@@ -81,3 +93,17 @@ def test_nothing_can_end_the_request_line(text: str) -> None:
 )
 def test_a_redirect_is_seen_from_where_it_stands(location: str, leads_to: str) -> None:
     assert join_url("http://tracker:81/x/a?q=1", location) == leads_to
+
+
+@pytest.mark.parametrize("location", ["http://[", "//[::1", "http://[x]/"])
+def test_a_redirect_that_leads_nowhere_is_refused(location: str) -> None:
+    with pytest.raises(UrlError, match="is no URL"):
+        join_url("http://tracker/", location)
+
+
+@given(st.text("[]:/?#@%.v1\r\n\t €\x7f\u2028", max_size=20))
+def test_a_redirect_leads_somewhere_or_is_refused(location: str) -> None:
+    try:
+        join_url("http://tracker/", location)
+    except UrlError as error:
+        check(error)

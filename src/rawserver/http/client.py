@@ -248,7 +248,11 @@ class HttpGet:
         if self._redirects > MAX_REDIRECTS:
             self._fail(f"more than {MAX_REDIRECTS} redirects")
             return
-        self._url = join_url(self._url, location)
+        try:
+            self._url = join_url(self._url, location)
+        except UrlError as error:
+            self._fail(f"a redirect leads nowhere: {error}")
+            return
         self._drop_connection()
         self._connect()
 

@@ -26,35 +26,47 @@ class HttpUrl(NamedTuple):
 
 def parse_url(url: str) -> HttpUrl:
     """Take a URL apart; raises UrlError for one that is not http:// or makes no sense."""
+    # `urlsplit` leaves line breaks and tabs out: what it takes apart would not be what was read.
+    if any(character < " " or character == "\x7f" for character in url):
+        raise UrlError(f"{_shown(url)}: has blanks or control characters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UrlError(f"{url}: is no URL: {error}") from error
+        raise UrlError(f"{_shown(url)}: is no URL: {_shown(str(error))}") from error
     if parts.scheme == "https":
-        raise UrlError(f"{url}: https is not supported yet")
+        raise UrlError(f"{_shown(url)}: https is not supported yet")
     if parts.scheme == "udp":
-        raise UrlError(f"{url}: udp is not supported yet")
+        raise UrlError(f"{_shown(url)}: udp is not supported yet")
     if parts.scheme != "http" or not host:
-        raise UrlError(f"{url}: is no http:// URL")
+        raise UrlError(f"{_shown(url)}: is no http:// URL")
     if port == 0:
-        raise UrlError(f"{url}: port 0 is no port")
+        raise UrlError(f"{_shown(url)}: port 0 is no port")
     target = parts.path or "/"
     if parts.query:
         target += "?" + parts.query
     if not target.isascii():
-        raise UrlError(f"{url}: has characters that must be percent-encoded")
+        raise UrlError(f"{_shown(url)}: has characters that must be percent-encoded")
     try:
-        host = host if ":" in host else host.encode("idna").decode("ascii")
+        # With a colon it stood in brackets: an address, or what RFC 3986 keeps for later ones.
+        host = host.encode("ascii" if ":" in host else "idna").decode("ascii")
     except UnicodeError as error:
-        raise UrlError(f"{url}: {host!r} is no name of a host") from error
+        raise UrlError(f"{_shown(url)}: {host!r} is no name of a host") from error
     # Whatever could end the request line early would be a second request. IDNA makes blanks of
     # some characters that are none.
     if any(character <= " " or character == "\x7f" for character in target + host):
-        raise UrlError(f"{url}: has blanks or control characters")
+        raise UrlError(f"{_shown(url)}: has blanks or control characters")
     return HttpUrl(host, 80 if port is None else port, target)
 
 
 def join_url(base: str, location: str) -> str:
-    """Return where a redirect leads."""
-    return urljoin(base, location)
+    """Return where a redirect leads; raises UrlError where it leads nowhere."""
+    try:
+        return urljoin(base, location)
+    except ValueError as error:
+        raise UrlError(f"{_shown(location)}: is no URL: {_shown(str(error))}") from error
+
+
+def _shown(text: str) -> str:
+    """Return what may stand in a message of one line, whatever a stranger put into the text."""
+    return text if text.isprintable() else repr(text)
