@@ -115,3 +115,19 @@ def test_the_access_log_is_told_of_each_answer_once(raw_server: RawServer) -> No
 
     assert log_of(raw_server, echo) == ["127.0.0.1 GET /a 200"]
     assert log_of(raw_server, later_and_twice) == ["127.0.0.1 GET /a 404"]
+
+
+def test_a_fault_of_the_access_log_costs_no_answer() -> None:
+    reported: list[str] = []
+    raw_server = RawServer(errorfunc=lambda level, text: reported.append(text))
+
+    def log(request: HttpRequest, response: HttpResponse) -> None:
+        raise OSError("the disk is full")
+
+    try:
+        server = HttpServer(raw_server, echo, access_log=log)
+        data = until_lost(raw_server, ask(raw_server, server, b"GET /a HTTP/1.0\r\n\r\n"))
+    finally:
+        raw_server.close()
+    assert data.startswith(b"HTTP/1.1 200 ")
+    assert [text.splitlines()[-1] for text in reported] == ["OSError: the disk is full"]

@@ -219,6 +219,22 @@ def test_a_fault_is_a_500_and_the_connection_goes_on() -> None:
     assert b"the fault" not in scene.connection.written
 
 
+@pytest.mark.parametrize("value", ["a\r\nX: y", "/€"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_answer_that_cannot_be_sent_is_a_500(value: str, at_once: bool) -> None:
+    answers, defer = deferred()
+    bad = HttpResponse(headers={"Location": value})
+    scene = Scene((lambda request, later: bad) if at_once else defer)
+    scene.send(b"GET / HTTP/1.1\r\n\r\n")
+    for answer in answers:
+        answer(bad)
+    assert scene.statuses == [500]
+    assert len(scene.loop.reported) == 1
+    scene.respond = lambda request, later: HttpResponse(b"good")
+    scene.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert scene.statuses == [500, 200]
+
+
 # Limits.
 
 

@@ -47,11 +47,18 @@ class HttpServer:
         try:
             return self._respond(request, later)
         except Exception as error:
-            text = "".join(traceback.format_exception(error)).rstrip()
-            self.raw_server.report(logging.ERROR, text)
-            return HttpResponse(b"a fault of this server\n", 500)
+            return self.fault(error)
 
     def answered(self, request: HttpRequest, response: HttpResponse) -> None:
         """Note an answer that leaves; for the connections of this server."""
         if self._access_log is not None:
-            self._access_log(request, response)
+            try:
+                self._access_log(request, response)
+            except Exception as error:
+                self.fault(error)  # the client has its answer all the same
+
+    def fault(self, error: Exception) -> HttpResponse:
+        """Report a fault of ours; returns what the client is told of it."""
+        text = "".join(traceback.format_exception(error)).rstrip()
+        self.raw_server.report(logging.ERROR, text)
+        return HttpResponse(b"a fault of this server\n", 500)

@@ -265,21 +265,30 @@ class ServerConnection:
 
     def _send(self, exchange: _Exchange, response: HttpResponse) -> None:
         request = exchange.request
+        try:
+            data = _to_bytes(exchange, response)
+        except ValueError as error:
+            # A header that cannot be sent. The client still waits.
+            response = self._server.fault(error)
+            data = _to_bytes(exchange, response)
         if request is not None:
             self._server.answered(request, response)
-        self._connection.write(
-            response.to_bytes(
-                head_only=request is not None and request.method == "HEAD",
-                gzip=request is not None and request.accepts_gzip(),
-                keep_alive=not exchange.last,
-                old=request is not None and request.version == "1.0",
-            )
-        )
+        self._connection.write(data)
         if exchange.last:
             self._finished = True
             self._unasked.clear()
             # The engine sees to it that who is still sending receives this before the end.
             self._connection.close_when_flushed()
+
+
+def _to_bytes(exchange: _Exchange, response: HttpResponse) -> bytes:
+    request = exchange.request
+    return response.to_bytes(
+        head_only=request is not None and request.method == "HEAD",
+        gzip=request is not None and request.accepts_gzip(),
+        keep_alive=not exchange.last,
+        old=request is not None and request.version == "1.0",
+    )
 
 
 def _local_ip(connection: SingleSocket) -> str:
