@@ -358,7 +358,13 @@ def test_a_torrent_without_trackers_just_ends() -> None:
     assert not scene.reports
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "[::1]", "a.localhost."])
+HERE = [
+    "127.0.0.1", "127.9.9.9", "localhost", "[::1]", "a.localhost.", "0.0.0.0", "[::]",
+    "[::ffff:127.0.0.1]", "127.1", "0", "2130706433", "0x7F.1", "017700000001.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HERE)
 def test_other_services_of_this_machine_are_not_asked(host: str) -> None:
     scene = Scene([f"http://{host}:8080/shutdown?now=1", f"http://{host}:8080/x?/announce"]).run()
     assert not scene.heard
@@ -366,7 +372,9 @@ def test_other_services_of_this_machine_are_not_asked(host: str) -> None:
     assert "on this machine only /announce is asked" in scene.reports[0]
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "tracker.example", "::2", "localhost.example"])
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "tracker.example", "::2", "localhost.example", "1.a0"]
+)
 def test_another_machine(host: str) -> None:
     assert not is_this_machine(host)
 

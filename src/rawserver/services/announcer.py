@@ -30,6 +30,9 @@ LOOK_SECONDS = 5.0
 # Never longer without a look, so that a clock's or a tracker's folly does not last.
 LONGEST_WAIT_SECONDS = 300.0
 
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_HERE = (bytes(16), bytes(15) + b"\x01")
+
 Address = tuple[str, int]
 
 
@@ -246,6 +249,8 @@ def is_this_machine(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True  # RFC 6761, section 6.3
     if not is_address(host):
-        return False
+        # No name ends in a number; systems read "127.1", "0x7f.1" and "0" as they read addresses.
+        return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
     packed = ip_to_bytes(host)
-    return packed[0] == 127 if len(packed) == 4 else packed == bytes(15) + b"\x01"
+    # Whoever dials "no address" reaches himself, too (RFC 1122, section 3.2.1.3).
+    return packed[0] in (0, 127) if len(packed) == 4 else packed in _HERE
