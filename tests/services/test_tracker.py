@@ -307,6 +307,12 @@ def test_the_page_names_what_it_knows(path: str) -> None:
     assert HASH.hex().encode() in response.body
 
 
+def test_a_name_that_is_no_text_costs_nobody_the_page() -> None:
+    tracker = Tracker(Desk(), name_of={HASH: "a\udcffb"}.get)
+    seed(tracker)
+    assert b"a?b" in ask(tracker, "/").body
+
+
 def test_a_file_is_served_where_it_is_published() -> None:
     tracker = Tracker(Desk())
     tracker.publish("/a%20b.torrent", b"d4:infodee", "application/x-bittorrent")

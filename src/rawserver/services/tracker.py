@@ -185,7 +185,9 @@ class Tracker:
     def _page(self) -> bytes:
         registry = self.registry
         files = registry.torrents(MAX_LISTED_TORRENTS)
-        return tracker_page(files, len(registry), registry.num_peers, self._name_of).encode()
+        page = tracker_page(files, len(registry), registry.num_peers, self._name_of)
+        # The name of a file need not be text (PEP 383); one of those costs nobody the page.
+        return page.encode(errors="replace")
 
 
 def is_loopback(ip: str) -> bool:
