@@ -41,6 +41,19 @@ def test_it_does_not_run_within_itself() -> None:
     loop.close()
 
 
+def test_a_log_that_fails_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(level: int, text: str) -> None:
+        raise OSError("the disk is full")
+
+    loop = Loop(None, Config(), None, True, fail)
+    loop.add_task(divmod, 0.0, (7, 0))
+    loop.add_task(loop.doneflag.set)
+    loop.listen_forever()
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "the disk is full" in said
+
+
 def test_it_is_not_closed_while_it_runs() -> None:
     reports: list[str] = []
     loop = make(reports)

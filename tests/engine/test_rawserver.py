@@ -8,8 +8,9 @@ import pytest
 from kit.joined import join, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
-from rawserver import OsNetwork, RawServer
+from rawserver import OsNetwork, Poller, RawServer
 from rawserver.engine.network import Socket
+from rawserver.engine.pollers import best_poller
 
 
 def open_descriptors() -> int:
@@ -93,6 +94,62 @@ def test_a_socket_that_is_not_connected_is_not_taken(raw_server: RawServer) -> N
     with socket.socket() as sock, pytest.raises(OSError, match="not connected"):
         raw_server.wrap_socket(sock, Recorder())
     assert not raw_server._contexts.things(None)
+
+
+def test_a_socket_is_taken_over_once(raw_server: RawServer) -> None:
+    one, other = socket.socketpair()
+    first, second = Recorder(), Recorder()
+    raw_server.wrap_socket(one, first)
+    with pytest.raises(FileExistsError):
+        raw_server.wrap_socket(one, second)
+    other.send(b"hello")
+    run_until(raw_server, lambda: first.data == b"hello")
+    other.close()
+    run_until(raw_server, lambda: "connection_lost" in first.events)
+    assert not second.events
+    assert not raw_server._contexts.things(None)
+
+
+class FullPoller:
+    """Takes so many descriptors and no more, as the system's limit of watches has it."""
+
+    def __init__(self) -> None:
+        self._poller = best_poller()
+        self.room = 1000
+        self.modify = self._poller.modify
+        self.unregister = self._poller.unregister
+        self.poll = self._poller.poll
+        self.close = self._poller.close
+
+    def register(self, descriptor: int, events: int) -> None:
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._poller.register(descriptor, events)
+        self.room -= 1
+
+
+def test_where_the_poller_has_no_room_the_new_one_ends_and_no_other() -> None:
+    class Full(OsNetwork):
+        def make_poller(self) -> Poller:
+            return poller
+
+    poller = FullPoller()
+    reports: list[str] = []
+    raw_server = RawServer(network=Full(), errorfunc=lambda level, text: reports.append(text))
+    caller, callee, new = Recorder(), Recorder(), Recorder()
+    connection, _ = join(raw_server, caller, callee)
+    before = open_descriptors()
+    poller.room = 1  # for the attempt, and then for neither end
+    raw_server.start_connection((connection.ip, connection.port), new)
+    run_until(raw_server, lambda: reports and new.events)
+    assert new.events == ["connection_failed"]
+    assert "No space" in reports[0]
+    raw_server.listen_once(0.0)
+    assert open_descriptors() == before
+    connection.write(b"hello")
+    run_until(raw_server, lambda: callee.data == b"hello")
+    raw_server.close()
+    assert caller.events[-1] == "connection_lost"
 
 
 def test_a_context_that_is_not_live_begins_nothing(raw_server: RawServer) -> None:

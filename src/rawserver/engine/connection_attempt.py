@@ -131,7 +131,10 @@ class ConnectionAttempt:
         self._finish()
         self._sock = None
         self._raw_server.unregister(sock.fileno(), self)
-        self._raw_server.connected(self._connection, sock, peer)
+        try:
+            self._raw_server.connected(self._connection, sock, peer)
+        except OSError as error:  # the poller has no room for it
+            self._raw_server.could_not_connect(self._connection, self._address, error)
 
     def abandon(self, error: BaseException | None) -> None:
         """End without a connection, because somebody closed it before it was made."""

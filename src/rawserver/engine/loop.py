@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from rawserver.engine.config import Config
@@ -382,8 +383,12 @@ class Loop:
                 self.report(logging.ERROR, "".join(traceback.format_exception(fault)).rstrip())
 
     def report(self, level: int, text: str) -> None:
-        """Tell `errorfunc`."""
-        self.errorfunc(level, text)
+        """Tell `errorfunc`; where that fails, stderr, and where that fails there is nobody left."""
+        try:
+            self.errorfunc(level, text)
+        except Exception as error:  # a full disk under a log must not end everybody's connections
+            with suppress(Exception):
+                _write_to_stderr(level, f"{text}\n(errorfunc failed: {error!r})")
 
 
 def _write_to_stderr(level: int, text: str) -> None:

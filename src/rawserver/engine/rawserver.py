@@ -187,13 +187,15 @@ class RawServer(Loop):
         return connection
 
     def wrap_socket(self, sock: Socket, handler: Any, context: Hashable = None) -> SingleSocket:
-        """Take over a connected socket. No `..._made` is called."""
+        """Take over a connected socket. No `..._made` is called.
+
+        OSError if it is not connected, or is here already; it is left as it is then.
+        """
         self._check_thread()
         peer = peer_of(sock.getpeername())
         sock.setblocking(False)
         connection = SingleSocket(self, handler, context, self.config.idle_timeout)
-        connection.made(sock, *peer)
-        self._watch_for_idleness(connection)
+        self._made(connection, sock, *peer)
         return connection
 
     def accepted(self, listener: Listener, sock: Socket, address: Any) -> None:
@@ -214,5 +216,17 @@ class RawServer(Loop):
             # Where a socket whose peer has gone refuses this, its first read says so.
             with suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.made(sock, *peer_of(address))
+        try:
+            self._made(connection, sock, *peer_of(address))
+        except OSError:
+            sock.close()
+            raise
+
+    def _made(self, connection: SingleSocket, sock: Socket, ip: str, port: int) -> None:
+        try:
+            connection.made(sock, ip, port)
+        except OSError as error:
+            connection.failed(error)
+            self._contexts.disown(connection, connection.context)
+            raise
         self._watch_for_idleness(connection)

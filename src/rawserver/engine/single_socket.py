@@ -352,18 +352,20 @@ class SingleSocket:
         self._attempt = attempt
 
     def made(self, sock: Socket, ip: str, port: int) -> None:
-        """Begin on a connected socket."""
+        """Begin on a connected socket. OSError, and nothing begun, if it cannot be polled."""
         self._attempt = None
+        # What was asked for before it was made is done by `_writable`.
+        writing = self._buffer.size or self._closing or self._shut is not None
+        events = (READABLE if self._reading else 0) | (WRITABLE if writing else 0)
+        # First, as it may raise: the poller may have no room, or have this socket already.
+        self._raw_server.register(sock.fileno(), self, events)
         self._sock = sock
         self._send = sock.send
+        self._events = events
         self.descriptor = sock.fileno()
         self.ip, self.port = ip, port
         self.connected = True
         self.progress_at = self._raw_server.now
-        # What was asked for before it was made is done by `_writable`.
-        writing = self._buffer.size or self._closing or self._shut is not None
-        self._events = (READABLE if self._reading else 0) | (WRITABLE if writing else 0)
-        self._raw_server.register(self.descriptor, self, self._events)
 
     def _want(self, events: int) -> None:
         if events == self._events or not self.connected:
