@@ -226,6 +226,13 @@ def test_one_of_our_own_network_may_say_where_it_is_reached(ip: str) -> None:
     assert announce(tracker)[b"peers"] == ADDRESS + PORT
 
 
+@pytest.mark.parametrize("name", ["tracker.example", "127.1", "1.2.3.4\r\n", "::g", ""])
+def test_what_is_no_address_is_not_where_one_is_reached(name: str) -> None:
+    tracker = Tracker(Desk())
+    ask(tracker, "/announce", query_of(SEED, name), "10.0.0.1")
+    assert announce(tracker)[b"peers"] == b"\x0a\x00\x00\x01" + PORT
+
+
 def query_of(peer_id: bytes, ip: str) -> str:
     return urlencode({"info_hash": HASH, "peer_id": peer_id, "port": 6881, "left": 0, "ip": ip})
 
