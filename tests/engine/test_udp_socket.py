@@ -1,9 +1,11 @@
+import errno
+import socket
 from typing import Any
 
 import pytest
 
 from kit.loop import run_until
-from rawserver import RawServer
+from rawserver import Config, RawServer
 
 
 class Receiver:
@@ -108,3 +110,55 @@ def test_a_context_that_is_not_live_cannot_listen(raw_server: RawServer) -> None
     with pytest.raises(ValueError, match="never added"):
         raw_server.start_listening_udp(sock, Receiver(), "nobody")
     raw_server.start_listening_udp(sock, Receiver())
+
+
+class Roomless(socket.socket):
+    """The system has no memory for its datagrams, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        self.times = times
+
+    def recvfrom(self, count: int, flags: int = 0) -> tuple[bytes, Any]:
+        if self.times:
+            self.times -= 1
+            raise OSError(errno.ENOMEM, "no memory")
+        return super().recvfrom(count, flags)
+
+
+def resting_server(sock: Roomless) -> tuple[RawServer, Receiver, list[str]]:
+    """Return a server whose socket rests because of a datagram, with its receiver and reports."""
+    reports: list[str] = []
+    config = Config(accept_pause=0.01)
+    raw_server = RawServer(config=config, errorfunc=lambda level, text: reports.append(text))
+    receiver = Receiver()
+    sock.bind(("127.0.0.1", 0))
+    raw_server.start_listening_udp(sock, receiver)
+    sock.sendto(b"hello", sock.getsockname())
+    run_until(raw_server, lambda: reports)
+    return raw_server, receiver, reports
+
+
+def test_where_the_system_has_no_room_it_rests_and_says_so_once() -> None:
+    sock = Roomless(3)
+    raw_server, receiver, reports = resting_server(sock)
+    assert sock.times == 2
+    raw_server.listen_once(0.0)
+    assert sock.times == 2
+    run_until(raw_server, lambda: receiver.got)
+    assert receiver.got == [(sock.getsockname(), b"hello")]
+    assert len(reports) == 1
+    raw_server.close()
+
+
+def test_one_that_rests_can_be_stopped() -> None:
+    sock = Roomless(1)
+    raw_server, receiver, _ = resting_server(sock)
+    raw_server.stop_listening_udp(sock)
+    ran: list[int] = []
+    raw_server.add_task(ran.append, 0.03, (1,))
+    run_until(raw_server, lambda: ran)
+    assert not receiver.got
+    raw_server.start_listening_udp(sock, receiver)
+    run_until(raw_server, lambda: receiver.got)
+    raw_server.close()

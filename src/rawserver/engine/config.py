@@ -21,7 +21,8 @@ class Config:
     backlog: int = 4096
     # One turn takes so many from a listener; the others wait meanwhile.
     accepts_per_turn: int = 64
-    # When descriptors have run out, a listener rests so long instead of spinning.
+    # When descriptors or memory have run out, a listener rests so long instead of spinning; so
+    # does a datagram socket.
     accept_pause: float = 0.5
     # One read of a handler that has no buffer of its own.
     read_size: int = 64 * 1024

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.addresses import peer_of
 from rawserver.engine.network import READABLE, Socket
+from rawserver.engine.task import Task
 
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
@@ -28,6 +30,8 @@ class UdpSocket:
         # Addresses of IPv6 sockets have four members.
         self._is_ipv6 = len(sock.getsockname()) == 4
         self._raw_server = raw_server
+        self._pause: Task | None = None
+        self._told = False
         raw_server.register(self.descriptor, self, READABLE)
 
     def write_to(self, data: bytes | bytearray | memoryview, address: Any) -> bool:
@@ -50,6 +54,10 @@ class UdpSocket:
                 return
             except ConnectionRefusedError:
                 continue  # an ICMP answer to something we sent; the socket is well
+            except OSError as error:
+                self._rest(error)
+                return
+            self._told = False
             if self._is_ipv6 and address[0].startswith("::ffff:"):
                 address = peer_of(address)
             try:
@@ -59,11 +67,30 @@ class UdpSocket:
             if self.descriptor < 0:
                 return
 
+    def _rest(self, error: OSError) -> None:
+        # The system has no room for what has come. It stays readable: trying on would spin.
+        seconds = self._raw_server.config.accept_pause
+        if not self._told:
+            self._told = True
+            self._raw_server.report(
+                logging.ERROR, f"cannot receive datagrams, trying every {seconds:g} s: {error}"
+            )
+        self._raw_server.unregister(self.descriptor, self)
+        self._pause = self._raw_server.add_task(self._go_on, seconds)
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._raw_server.register(self.descriptor, self, READABLE)
+
     def stop(self) -> None:
         """Take no more datagrams; the socket stays open."""
-        if self.descriptor >= 0:
+        if self.descriptor < 0:
+            return
+        if self._pause is not None:
+            self._pause.cancel()
+        else:
             self._raw_server.unregister(self.descriptor, self)
-            self.descriptor = -1
+        self.descriptor = -1
 
     def end(self) -> None:
         """Stop and close, because the context ends."""
