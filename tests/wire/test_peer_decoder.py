@@ -193,3 +193,19 @@ def test_rubbish_with_plausible_lengths_reads_the_same_in_any_chunks(data: st.Da
         assert split[0] + split[1] == whole[0]
     else:
         assert whole == split
+
+
+def test_what_a_message_lacks_is_known_from_its_fifth_byte_on() -> None:
+    decoder = PeerDecoder(handshake=False)
+    message = peer_wire.encode_piece_header(1, 0, 16384) + bytes(16384)
+    assert decoder.missing == 0
+    decoder.feed(message[:4])
+    assert decoder.missing == 0
+    decoder.feed(message[4:5])
+    assert decoder.missing == len(message) - 5
+    decoder.feed(message[5:-1])
+    assert decoder.missing == 1
+    (piece,) = decoder.feed(message[-1:] + peer_wire.KEEP_ALIVE[:2])
+    assert isinstance(piece, peer_wire.Piece)
+    assert decoder.missing == 0
+    assert PeerDecoder().missing == 0

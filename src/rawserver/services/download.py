@@ -20,7 +20,7 @@ from rawserver.swarm.blame import Blame
 from rawserver.swarm.block_requests import Block, BlockRequests
 from rawserver.swarm.piece_picker import PiecePicker
 from rawserver.wire.metainfo import Metainfo
-from rawserver.wire.peer_wire import encode_cancel, encode_have, encode_request
+from rawserver.wire.peer_wire import Piece, encode_cancel, encode_have, encode_request
 
 # Pieces received but not yet on disk. When the disk is slower than the network, asking stops
 # here, TCP's own window holds the peers back, and memory stays bounded.
@@ -134,22 +134,24 @@ class Download:
 
     # Receiving.
 
-    def block_came_in(self, peer: Peer, index: int, begin: int, block: memoryview) -> None:
+    def block_came_in(self, peer: Peer, piece: Piece) -> None:
         """Put a block into its piece, if this peer was asked for it."""
+        index, begin, block = piece
         length = len(block)
-        received = self._requests.received(peer, Block(index, begin, length))
         self.bytes_received += length
+        received = self._requests.received(peer, Block(index, begin, length))
         if received is None:
             self.bytes_wasted += length
             return
-        peer.downloaded.add(length)
+        peer.downloaded.total += length  # `add`, without a call for each block
         peer.pipeline.received()
         peer.last_block_at = peer.last_received_at
         if peer.snubbed:
             peer.snubbed = peer.pipeline.snubbed = False
         self._buffers.put(index, begin, block)
-        for other in received.cancel:
-            other.send(encode_cancel(index, begin, length))
+        if received.cancel:
+            for other in received.cancel:
+                other.send(encode_cancel(index, begin, length))
         if received.piece_complete:
             self._finish(index)
 

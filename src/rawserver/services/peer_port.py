@@ -10,16 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rawserver.engine import RawServer, SingleSocket
-from rawserver.services.peer import Address, Peer
+from rawserver.services.peer import RECEIVE_BUFFER_BYTES, Address, Peer
 from rawserver.services.upload_limiter import UploadLimiter
 from rawserver.wire.peer_id import make_peer_id
 
 if TYPE_CHECKING:
     from rawserver.services.torrent import Torrent
 
-# One read takes at most this much: 16 blocks, and it still lies in a core's own cache when the
-# blocks are copied into their pieces.
-RECEIVE_BUFFER_BYTES = 256 * 1024
 # Connections whose handshake has not come. They cost a descriptor each for 10 seconds at most.
 MAX_UNKNOWN_PEERS = 200
 

@@ -107,6 +107,18 @@ class PeerDecoder:
         # The beginning of a message (or of the handshake) whose end has not come.
         self._part = bytearray()
 
+    @property
+    def missing(self) -> int:
+        """How many bytes the message lacks whose beginning has come; 0 if none has, or too little.
+
+        Who receives just so much more, and whole messages after it, saves the next one's copy.
+        """
+        part = self._part
+        if len(part) < 5 or self._handshaking:
+            return 0
+        length: int = _INTEGER.unpack_from(part)[0]
+        return 4 + length - len(part)
+
     def feed(self, data: bytes | bytearray | memoryview) -> list[Message]:
         """Return the messages that end within `data`.
 
