@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.addresses import peer_of
-from rawserver.engine.network import READABLE, Socket
-from rawserver.engine.task import Task
+from rawserver.engine.network import Socket
+from rawserver.engine.receiver import Receiver
 
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 LARGEST_DATAGRAM = 65536
 
 
-class UdpSocket:
+class UdpSocket(Receiver):
     """Gives each datagram to its handler. `dropped` counts those the system had no room for.
 
     An IPv4 address is shown as (ip, port), and may be so given, on a dual-stack socket too.
@@ -25,14 +24,10 @@ class UdpSocket:
         self.handler = handler
         self.context = context
         self.sock = sock
-        self.descriptor = sock.fileno()
         self.dropped = 0
         # Addresses of IPv6 sockets have four members.
         self._is_ipv6 = len(sock.getsockname()) == 4
-        self._raw_server = raw_server
-        self._pause: Task | None = None
-        self._told = False
-        raw_server.register(self.descriptor, self, READABLE)
+        super().__init__(raw_server, sock.fileno(), "receive datagrams")
 
     def write_to(self, data: bytes | bytearray | memoryview, address: Any) -> bool:
         """Send a datagram; False if it was dropped for lack of room. Raises OSError else."""
@@ -55,42 +50,17 @@ class UdpSocket:
             except ConnectionRefusedError:
                 continue  # an ICMP answer to something we sent; the socket is well
             except OSError as error:
-                self._rest(error)
+                self.rest(error)
                 return
-            self._told = False
+            self.went_well()
             if self._is_ipv6 and address[0].startswith("::ffff:"):
                 address = peer_of(address)
             try:
                 self.handler.data_came_in(address, data)
             except Exception as error:
                 self._raw_server.context_failed(self.context, error)
-            if self.descriptor < 0:
+            if not self.is_reading:
                 return
-
-    def _rest(self, error: OSError) -> None:
-        # The system has no room for what has come. It stays readable: trying on would spin.
-        seconds = self._raw_server.config.accept_pause
-        if not self._told:
-            self._told = True
-            self._raw_server.report(
-                logging.ERROR, f"cannot receive datagrams, trying every {seconds:g} s: {error}"
-            )
-        self._raw_server.unregister(self.descriptor, self)
-        self._pause = self._raw_server.add_task(self._go_on, seconds)
-
-    def _go_on(self) -> None:
-        self._pause = None
-        self._raw_server.register(self.descriptor, self, READABLE)
-
-    def stop(self) -> None:
-        """Take no more datagrams; the socket stays open."""
-        if self.descriptor < 0:
-            return
-        if self._pause is not None:
-            self._pause.cancel()
-        else:
-            self._raw_server.unregister(self.descriptor, self)
-        self.descriptor = -1
 
     def end(self) -> None:
         """Stop and close, because the context ends."""
