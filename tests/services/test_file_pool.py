@@ -1,4 +1,8 @@
+import gc
 import os
+import random
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,37 @@ def test_what_cannot_be_opened_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         pool.get(str(tmp_path / "absent"), "r")
     assert len(pool) == 0
+
+
+def test_threads_share_it(tmp_path: Path) -> None:
+    paths = make_files(tmp_path, 12)
+    pool = FilePool(OsDisk(), max_open_files=3)
+    wrong: list[object] = []
+
+    def use(seed: int) -> None:
+        buffer = bytearray(max(map(len, paths)))
+        try:
+            for path in random.Random(seed).choices(paths, k=400):
+                count = pool.get(path, "r").read_into(buffer, 0)
+                if buffer[:count] != path.encode():
+                    wrong.append(path)
+        except Exception as error:
+            wrong.append(error)
+
+    gc.collect()  # or what earlier tests left is closed meanwhile
+    before = len(os.listdir("/dev/fd"))
+    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(6)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns as often as they can
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+    assert 0 < len(pool) <= 3
+    assert len(os.listdir("/dev/fd")) <= before + 3
+    pool.clear()
+    assert len(os.listdir("/dev/fd")) == before
