@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rawserver.engine import File, OsDisk
+from rawserver.engine import File, FileStatus, OsDisk
 from rawserver.services.storage import Span, Storage, StorageError
 from rawserver.wire.metainfo import MetainfoFile
 
@@ -50,8 +50,23 @@ class FailingDisk(OsDisk):
         return FailingFile()  # type: ignore[return-value]
 
 
+class FullFile(FailingFile):
+    def extend(self, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class FullDisk(OsDisk):
+    def open(self, path: str, mode: Literal["r", "w"]) -> File:
+        return FullFile()  # type: ignore[return-value]
+
+
 class ForbiddenDisk(OsDisk):
-    """Its folders may not be written."""
+    """Its folders may not be written, nor may all be entered."""
+
+    def status(self, path: str) -> FileStatus | None:
+        if "secret" in path:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return super().status(path)
 
     def open(self, path: str, mode: Literal["r", "w"]) -> File:
         raise PermissionError(errno.EACCES, "Permission denied", path)
@@ -108,6 +123,21 @@ def test_a_stretch_is_cut_where_files_meet() -> None:
     assert list(storage.spans(1, 5)) == [Span(a, 1, 2), Span(b, 0, 3)]
     assert list(storage.spans(3, 4)) == [Span(b, 0, 4)]
     assert list(storage.spans(2, 0)) == []
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data())
+def test_spans_cover_a_stretch_exactly(lengths: list[int], data: st.DataObject) -> None:
+    layout = lay(*((str(number), length) for number, length in enumerate(lengths)))
+    offset = data.draw(st.integers(0, sum(lengths)))
+    length = data.draw(st.integers(0, sum(lengths) - offset))
+    place = offset
+    for file, start, count in Storage(OsDisk(), layout, "/nowhere").spans(offset, length):
+        assert count > 0
+        assert 0 <= start
+        assert start + count <= file.length
+        assert file.offset + start == place
+        place += count
+    assert place == offset + length
 
 
 # Reading and writing.
@@ -236,7 +266,18 @@ def test_a_folder_that_may_not_be_written_is_told_in_one_line(tmp_path: Path) ->
         Storage(ForbiddenDisk(), SINGLE, str(tmp_path / "name")).prepare()
 
 
+def test_a_disk_too_full_to_prepare_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"^{tmp_path}/name: No space left on device$"):
+        Storage(FullDisk(), SINGLE, str(tmp_path / "name")).prepare()
+
+
 # What is known without reading.
+
+
+def test_a_folder_that_may_not_be_entered_is_told_in_one_line() -> None:
+    storage = Storage(ForbiddenDisk(), SINGLE, "/secret/name")
+    with pytest.raises(StorageError, match=r"^/secret/name: cannot be read: Permission denied$"):
+        storage.is_there(0, 1)
 
 
 def test_a_stretch_is_there_only_whole(tmp_path: Path) -> None:

@@ -141,10 +141,16 @@ class Storage:
             self._written.add(path)
 
     def is_there(self, offset: int, length: int) -> bool:
-        """Tell whether the files of a stretch exist and are long enough."""
+        """Tell whether the files of a stretch exist and are long enough. Raises StorageError."""
         for file, start, count in self.spans(offset, length):
             if not file.padding:
-                status = self._disk.status(self.path(file))
+                path = self.path(file)
+                try:
+                    status = self._disk.status(path)
+                except OSError as error:
+                    raise StorageError(
+                        f"{path}: cannot be read: {error.strerror or error}"
+                    ) from error
                 if status is None or not status.is_file or status.size < start + count:
                     return False
         return True
