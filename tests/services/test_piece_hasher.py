@@ -1,5 +1,6 @@
 import hashlib
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +63,11 @@ class CountingStorage(Storage):
     """Counts what is read."""
 
     bytes_read = 0
+    announced: Sequence[tuple[int, int]] = ()
+
+    def will_need(self, offset: int, length: int) -> None:
+        self.announced = [*self.announced, (offset, length)]
+        super().will_need(offset, length)
 
     def read_into(self, buffer: bytearray | memoryview, offset: int) -> None:
         self.bytes_read += len(buffer)
@@ -116,6 +122,14 @@ def test_only_the_pieces_asked_for(raw_server: RawServer, tmp_path: Path) -> Non
     hashing = Hashing(raw_server, one_file(tmp_path, bytes(100)), 10, 100)
     hashing.run((7, 2))
     assert set(hashing.digests) == {2, 7}
+
+
+def test_only_what_will_be_hashed_is_read_ahead(raw_server: RawServer, tmp_path: Path) -> None:
+    storage = one_file(tmp_path, bytes(95))
+    hashing = Hashing(raw_server, storage, 10, 95)
+    hashing.run((8, 9, 0, 5, 6))
+    assert set(hashing.digests) == {0, 5, 6, 8, 9}
+    assert sorted(storage.announced) == [(0, 10), (50, 20), (80, 15)]
 
 
 def test_no_pieces_are_done_at_once_but_not_inside_start(raw_server: RawServer) -> None:
@@ -185,6 +199,17 @@ def test_holes_are_hashed_without_reading(raw_server: RawServer, tmp_path: Path)
     zeros = sha1(bytes(length))
     assert hashing.digests == {0: sha1(b"x" + bytes(length - 1)), 1: zeros, 2: zeros, 3: zeros}
     assert storage.bytes_read == length
+
+
+def test_a_hole_longer_than_a_slice(raw_server: RawServer, tmp_path: Path) -> None:
+    length = 2 * SLICE_BYTES + 5
+    (tmp_path / "file").write_bytes(b"")
+    os.truncate(tmp_path / "file", length)
+    layout = Layout((MetainfoFile(("file",), length, 0, False),), single=True)
+    storage = CountingStorage(OsDisk(), layout, str(tmp_path / "file"))
+    hashing = Hashing(raw_server, storage, 4 * SLICE_BYTES, length)
+    hashing.run([0])
+    assert hashing.digests == {0: sha1(bytes(length))}
 
 
 # Cancelling, with work in order so that a test can wait for all of it.

@@ -70,10 +70,11 @@ class PieceHasher:
         count = max(1, WORK_BYTES // self._piece_length)
         batch: list[int] = []
         for index in indexes:
-            batch.append(index)
-            if len(batch) == count:
+            # Only neighbours: what lies between others need not be read ahead.
+            if batch and (len(batch) == count or index != batch[-1] + 1):
                 yield batch
                 batch = []
+            batch.append(index)
         if batch:
             yield batch
 
@@ -142,6 +143,10 @@ class PieceHasher:
     def _hash_of_zeros(self, size: int) -> bytes:
         digest = self._zeros.get(size)
         if digest is None:
-            digest = hashlib.sha1(bytes(size), usedforsecurity=False).digest()
-            self._zeros[size] = digest
+            sha1 = hashlib.sha1(usedforsecurity=False)
+            # A piece may be half a gibibyte, and every worker may be here.
+            zeros = bytes(SLICE_BYTES)
+            for left in range(size, 0, -SLICE_BYTES):
+                sha1.update(zeros if left >= SLICE_BYTES else zeros[:left])
+            digest = self._zeros[size] = sha1.digest()
         return digest
