@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,7 +129,16 @@ def test_a_changed_byte_is_refused_or_gives_a_possible_record(data: st.DataObjec
     [
         ("/data/model.bin", "/data/.model.bin.rawserver-resume"),
         ("folder", ".folder.rawserver-resume"),
+        ("/data/" + "n" * 200, "/data/." + "n" * 200 + ".rawserver-resume"),
     ],
 )
 def test_the_record_lies_hidden_beside_the_content(root: str, path: str) -> None:
     assert resume_path(root) == path
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "\u00e9" * 127, "\udcff" * 201])
+def test_a_name_as_long_as_can_be_has_a_record_of_its_own(tmp_path: Path, name: str) -> None:
+    place = Path(resume_path(str(tmp_path / name)))
+    assert place.parent == tmp_path
+    place.write_bytes(b"")  # the system takes it
+    assert resume_path(str(tmp_path / name[:-1]) + "m") != str(place)

@@ -7,6 +7,7 @@ were just being written when the record was made are named, and are always hashe
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ FORMAT = 1
 # A bit per piece and some 30 bytes per file: more than the largest torrent that we load can need.
 LARGEST_RECORD = 64 * 1024 * 1024
 _LIMITS = Limits(size=LARGEST_RECORD)
+# A name of 255 bytes, as long as systems allow, has no room for what the record's name adds.
+LONGEST_NAME_KEPT = 200
 
 # Length in bytes and time of the last change in nanoseconds; None for a file that is missing.
 FileStamp = tuple[int, int] | None
@@ -87,4 +90,7 @@ def resume_path(root: str) -> str:
     There it moves with the disk that holds the data, and two torrents into one folder have two.
     """
     folder, name = posixpath.split(root)
+    encoded = name.encode("utf-8", "surrogateescape")
+    if len(encoded) > LONGEST_NAME_KEPT:
+        name = hashlib.sha1(encoded, usedforsecurity=False).hexdigest()
     return posixpath.join(folder, f".{name}.rawserver-resume")
