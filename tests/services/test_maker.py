@@ -105,6 +105,24 @@ def test_a_folder_is_hashed_as_one_in_the_order_of_its_paths(
     assert metainfo.pieces == digests(b"".join(data for _, data in FILES), LENGTH)
 
 
+def test_names_of_all_writings_come_in_the_order_of_their_bytes(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    paths = [
+        ("Z",),
+        ("a b",),
+        ("e\u0301",),
+        ("\u00e9",),
+        ("\u65e5\u672c", "\u0444"),
+        ("\U0001f4e6",),
+    ]
+    write_folder(tmp_path / "\u00fcn\u00ef", [(path, b"x") for path in reversed(paths)])
+    metainfo = make(raw_server, tmp_path / "\u00fcn\u00ef")
+    assert metainfo.name == "\u00fcn\u00ef"
+    assert [file.path for file in metainfo.files] == paths
+    assert not metainfo.warnings
+
+
 def test_all_that_can_be_said_of_it(raw_server: RawServer, folder: Path) -> None:
     tiers = (("http://a.example/announce", "http://b.example/announce"), ("udp://c.example:1",))
     metainfo = make(
@@ -141,6 +159,7 @@ def test_progress_ends_at_the_total(raw_server: RawServer, folder: Path) -> None
     total = sum(len(data) for _, data in FILES)
     assert making.moves == sorted(making.moves)
     assert making.moves[-1] == (total, total)
+    assert len(making.moves) == -(-total // LENGTH)
 
 
 # What is refused.

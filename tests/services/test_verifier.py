@@ -1,5 +1,8 @@
+import errno
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -7,8 +10,10 @@ from kit.content import folder_metainfo, metainfo_of, random_bytes, write_folder
 from kit.loop import run_until
 from kit.one_worker import one_worker, settle
 from rawserver import RawServer
+from rawserver.engine import File, OsDisk
 from rawserver.services.verifier import Verification, Verifier
-from rawserver.wire.metainfo import Metainfo
+from rawserver.wire.bencode import encode
+from rawserver.wire.metainfo import Metainfo, parse_metainfo
 
 LENGTH = 16384
 # Pieces 0 and 1 are of a; piece 2 of a, b and d (empty is in none); pieces 3 and 4 of d alone.
@@ -123,6 +128,35 @@ def test_a_folder_in_the_place_of_a_file(raw_server: RawServer, root: Path) -> N
     (root / "d").unlink()
     (root / "d").mkdir()
     assert verify(raw_server, root).bad_pieces == (2, 3, 4)
+
+
+def test_padding_is_neither_looked_for_nor_bad(raw_server: RawServer, tmp_path: Path) -> None:
+    a, b = random_bytes(LENGTH - 100, 4), random_bytes(200, 5)
+    pieces = hashlib.sha1(a + bytes(100)).digest() + hashlib.sha1(b).digest()
+    listed = [
+        {"length": len(a), "path": ["\u00e4"]},
+        {"attr": "p", "length": 100, "path": [".pad", "100"]},
+        {"length": len(b), "path": ["\u65e5", "\u672c"]},
+    ]
+    info = {"files": listed, "name": "padded", "piece length": LENGTH, "pieces": pieces}
+    metainfo = parse_metainfo(encode({"info": info}))
+    assert [file.padding for file in metainfo.files] == [False, True, False]
+    write_folder(tmp_path, [(("\u00e4",), a), (("\u65e5", "\u672c"), b)])
+    assert verify(raw_server, tmp_path, metainfo) == ALL_RIGHT
+    change_byte(tmp_path / "\u00e4", 0)
+    assert verify(raw_server, tmp_path, metainfo) == Verification((0,), (("\u00e4",),))
+
+
+class ForbiddenDisk(OsDisk):
+    def open(self, path: str, mode: Literal["r", "w"]) -> File:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+
+def test_what_may_not_be_read_is_an_error_not_bad(raw_server: RawServer, root: Path) -> None:
+    raw_server.network.disk = ForbiddenDisk()
+    found, error = Verifying(raw_server, METAINFO, root).run()
+    assert found is None
+    assert str(error) == f"{root}/a: cannot be read: Permission denied"
 
 
 def test_progress_ends_at_the_total(raw_server: RawServer, root: Path) -> None:
