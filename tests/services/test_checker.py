@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ from kit.one_worker import one_worker, settle
 from rawserver import RawServer
 from rawserver.engine import OsDisk
 from rawserver.services.checker import Checker
-from rawserver.services.resume_record import FileStamp, ResumeRecord
+from rawserver.services.resume_record import LARGEST_RECORD, FileStamp, ResumeRecord
 from rawserver.services.storage import Storage, StorageError
 from rawserver.swarm.bitfield import Bitfield
+from rawserver.wire.metainfo import Metainfo
 
 LENGTH = 16384
 # Pieces 0 and 1 are of a; piece 2 of a and b; pieces 3 and 4 of b alone.
@@ -48,14 +50,15 @@ class Checking:
         root: Path,
         resume_path: Path | None,
         storage_type: type[Storage] = CountingStorage,
+        metainfo: Metainfo = METAINFO,
     ) -> None:
         self.raw_server = raw_server
         self.reports: list[str] = []
         self.results: list[tuple[Bitfield | None, BaseException | None]] = []
-        self.storage = storage_type(OsDisk(), METAINFO, str(root))
+        self.storage = storage_type(OsDisk(), metainfo, str(root))
         self.checker = Checker(
             raw_server,
-            METAINFO,
+            metainfo,
             self.storage,
             None if resume_path is None else str(resume_path),
             lambda *result: self.results.append(result),
@@ -154,6 +157,17 @@ def test_files_just_prepared_hold_nothing(
     checking = Checking(raw_server, tmp_path / "new", record)
     checking.storage.prepare()
     assert checking.run() == set()
+
+
+def test_holes_count_where_zeros_are_due(
+    raw_server: RawServer, tmp_path: Path, record: Path
+) -> None:
+    files = [(("a",), bytes(3 * LENGTH)), (("b",), b"x" * 10)]
+    checking = Checking(
+        raw_server, tmp_path / "new", record, metainfo=folder_metainfo(files, piece_length=LENGTH)
+    )
+    checking.storage.prepare()
+    assert checking.run() == {0, 1, 2}
 
 
 def test_an_error_of_the_disk_is_told(raw_server: RawServer, root: Path, record: Path) -> None:
@@ -292,6 +306,33 @@ def test_a_damaged_record_is_told_and_not_used(
     assert checking.run() == ALL
     assert len(checking.reports) == 1
     assert checking.reports[0].startswith(f"{record}: is not used: ")
+
+
+def test_a_record_too_large_is_told_and_not_read(start: Start, record: Path) -> None:
+    record.write_bytes(b"")
+    os.truncate(record, LARGEST_RECORD + 1)
+    checking = start()
+    assert checking.run() == ALL
+    assert len(checking.reports) == 1
+    assert "longer than" in checking.reports[0]
+
+
+def test_a_record_half_written_leaves_the_one_before(
+    start: Start, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checking = start()
+    checking.save(0)
+    before = record.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        checking.save(*ALL)
+    assert raised.value.filename == str(record)
+    assert record.read_bytes() == before
+    assert [path.name for path in record.parent.iterdir() if path.is_file()] == [record.name]
 
 
 def test_a_record_that_cannot_be_read_is_told_and_not_used(start: Start, record: Path) -> None:
