@@ -46,4 +46,6 @@ class TrackerRun:
         live = self._output.live
         if live.shown:
             registry = self._tracker.registry
-            live.draw(f"tracking  {len(registry)} torrents  {registry.num_peers} peers  (^C ends)")
+            torrents = f"{len(registry)} torrent{'' if len(registry) == 1 else 's'}"
+            peers = f"{registry.num_peers} peer{'' if registry.num_peers == 1 else 's'}"
+            live.draw(f"tracking  {torrents}  {peers}  (^C ends)")
