@@ -1,6 +1,7 @@
 """`python -m bench`: measure, and print the tables."""
 
 import argparse
+import os
 import sys
 
 from bench import hashing, transfer
@@ -18,6 +19,8 @@ def main() -> None:
     options = parser.parse_args()
     if sys.platform != "linux":
         raise SystemExit("needs Linux: it reads /proc and works in /dev/shm")
+    # An installed program has its byte code; compiling it at each start is not what is measured.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     say_if_busy()
     pairs = transfer.PAIRS | (transfer.MIXED_PAIRS if options.mixed else {})
     if options.without_ours:
