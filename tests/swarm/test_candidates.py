@@ -67,7 +67,7 @@ def test_failures_make_an_address_wait_longer_until_it_is_given_up() -> None:
             now += 1
             waited += 1
         waits.append(waited)
-    assert waits == [15, 30, 60, 120, 240, 2000]
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 2000]
 
 
 def test_what_was_given_up_is_forgiven_if_it_is_found_again_much_later() -> None:

@@ -10,10 +10,10 @@ Address = tuple[str, int]
 # libtorrent's max_peerlist_size: a tracker that lies can make us remember this much and no more.
 MAX_CANDIDATES = 3000
 # A peer that starts a little after us is found soon; one that is gone costs little.
-FIRST_RETRY_SECONDS = 15.0
+FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 600.0
-# 15 s doubled five times: an address is dialled six times in some eight minutes, then given up.
-MAX_FAILURES = 6
+# 5 s doubled seven times: an address is dialled eight times in some ten minutes, then given up.
+MAX_FAILURES = 8
 # A tracker that still lists an address after this long has heard of it again.
 FORGIVEN_AFTER_SECONDS = 3600.0
 # A connection that lives shorter than this was as good as refused.
