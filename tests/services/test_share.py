@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+import pytest
+
 from kit.content import metainfo_of, random_bytes
 from kit.loop import run_until
+from kit.scripted_peer import ScriptedPeer
 from rawserver import RawServer
 from rawserver.http.client import HttpClient, HttpReply
+from rawserver.services import share as share_module
 from rawserver.services.fetch import Fetch
 from rawserver.services.share import Share
+from rawserver.wire.announce_request import AnnounceRequest, announce_url
 from rawserver.wire.magnet import parse_magnet
 from rawserver.wire.metainfo import parse_metainfo
+from rawserver.wire.peer_wire import Handshake
 
 
 def test_what_is_shared_is_found_through_its_tracker(raw_server: RawServer, tmp_path: Path) -> None:
@@ -98,6 +104,33 @@ def test_bad_data_is_told(raw_server: RawServer, tmp_path: Path) -> None:
     run_until(raw_server, lambda: ready)
     assert reports == ["f: 1 of 4 pieces is missing or bad"]
     assert (tmp_path / "f").read_bytes() == bytes(100) + data[100:]
+    stopped: list[bool] = []
+    share.stop(lambda: stopped.append(True))
+    run_until(raw_server, lambda: stopped)
+
+
+def test_who_announces_and_does_not_dial_is_dialled(
+    raw_server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(share_module, "DIAL_BACK_SECONDS", 0.05)
+    share = Share(raw_server, host="127.0.0.1", report=lambda text: None)
+    assert share.tracker_url is not None
+    data = random_bytes(1000)
+    (tmp_path / "f").write_bytes(data)
+    ready: list[bool] = []
+    metainfo = metainfo_of(data, "f", trackers=share.tiers)
+    share.add(
+        metainfo,
+        str(tmp_path / "f"),
+        ready=lambda: ready.append(True),
+        failed=lambda error: None,
+    )
+    run_until(raw_server, lambda: ready)
+    shy = ScriptedPeer(raw_server, metainfo.info_hash)
+    announce = AnnounceRequest(metainfo.info_hash, shy.peer_id, shy.listen(), left=1000)
+    url = announce_url(share.tracker_url, announce)
+    HttpClient(raw_server).get(url, lambda reply, error: None)
+    run_until(raw_server, lambda: shy.got(Handshake))
     stopped: list[bool] = []
     share.stop(lambda: stopped.append(True))
     run_until(raw_server, lambda: stopped)
