@@ -74,19 +74,26 @@ def measure_each(
     """Run the commands in turn, another one first each round."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     names = list(commands)
+    repeated = 0
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             tries: list[Run] = []
             while len(tries) <= REPEATS:
                 tries.append(run(commands[name], folder))
                 after()
+                say(f"round {number + 1}: {name}", tries[-1])
                 if tries[-1].others_cpu_seconds <= DISTURBED_CPU_SECONDS:
                     break
+            repeated += len(tries) - 1
             runs[name].append(min(tries, key=lambda one: one.others_cpu_seconds))
-            print(
-                f"round {number + 1}: {name}: {runs[name][-1].wall_seconds:.2f} s", file=sys.stderr
-            )
+    print(f"{repeated} disturbed runs were made again.", file=sys.stderr, flush=True)
     return runs
+
+
+def say(what: str, one: Run) -> None:
+    """Tell on stderr what a run came to, also one that will not count."""
+    others = f"others used {one.others_cpu_seconds:.2f} CPU s"
+    print(f"{what}: {one.wall_seconds:.2f} s; {others}", file=sys.stderr, flush=True)
 
 
 def run(command: list[str], folder: Path) -> Run:
