@@ -119,7 +119,7 @@ class Storage:
             try:
                 count = self._pool.get(path, "r").read_into(part, start)
             except OSError as error:
-                raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
+                raise cannot("read", path, error) from error
             if count < length:
                 raise StorageError(f"{path}: is shorter than it should be")
 
@@ -134,9 +134,7 @@ class Storage:
             try:
                 self._pool.get(path, "w").write(part, start)
             except OSError as error:
-                raise StorageError(
-                    f"{path}: cannot be written: {error.strerror or error}"
-                ) from error
+                raise cannot("written", path, error) from error
             # After the write: a `synchronize` meanwhile leaves it to the next one.
             self._written.add(path)
 
@@ -148,9 +146,7 @@ class Storage:
                 try:
                     status = self._disk.status(path)
                 except OSError as error:
-                    raise StorageError(
-                        f"{path}: cannot be read: {error.strerror or error}"
-                    ) from error
+                    raise cannot("read", path, error) from error
                 if status is None or not status.is_file or status.size < start + count:
                     return False
         return True
@@ -165,7 +161,7 @@ class Storage:
                 if not self._pool.get(path, "r").is_hole(start, count):
                     return False
             except OSError as error:
-                raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
+                raise cannot("read", path, error) from error
         return True
 
     # For the loop: nothing here waits for the disk, but for opening a file.
@@ -179,7 +175,7 @@ class Storage:
         try:
             return self._pool.get(path, "r").read_cached(buffer, start)
         except OSError as error:
-            raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise cannot("read", path, error) from error
 
     def will_need(self, offset: int, length: int) -> None:
         """Have the system read ahead; it is a hint, and its failure shows at the real read."""
@@ -204,10 +200,13 @@ class Storage:
                 self._pool.get(path, "w").synchronize()
             except OSError as error:
                 self._written.add(path)
-                raise StorageError(
-                    f"{path}: cannot be written: {error.strerror or error}"
-                ) from error
+                raise cannot("written", path, error) from error
 
     def close(self) -> None:
         """Let go of all files."""
         self._pool.clear()
+
+
+def cannot(be: str, path: str, error: OSError) -> StorageError:
+    """Return the error to raise for a file that cannot be read, or written."""
+    return StorageError(f"{path}: cannot be {be}: {error.strerror or error}")
