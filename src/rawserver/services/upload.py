@@ -17,12 +17,10 @@ from rawserver.services.peer import Peer
 from rawserver.services.storage import Storage, StorageError
 from rawserver.services.upload_limiter import UploadLimiter
 from rawserver.swarm.bitfield import Bitfield
-from rawserver.swarm.choker import Choker
+from rawserver.swarm.choker import ROUND_SECONDS, Choker, Decision
 from rawserver.wire.metainfo import Metainfo
 from rawserver.wire.peer_wire import Request, encode_piece_header
 
-# As BitTorrent 4.0.3: long enough for TCP to reach its rate, short enough to answer a change.
-CHOKE_INTERVAL_SECONDS = 10.0
 # Blocks handed to a connection ahead of what the kernel takes, so that the next writable event
 # finds work without another turn through this file.
 SEND_AHEAD_BYTES = 256 * 1024
@@ -65,24 +63,23 @@ class Upload:
 
     def start(self) -> None:
         """Begin to choke and unchoke in rounds."""
-        self._raw_server.add_task(self._round, CHOKE_INTERVAL_SECONDS, (), self._owner)
+        self._raw_server.add_task(self._round, ROUND_SECONDS, (), self._owner)
 
     def _round(self) -> None:
-        self._raw_server.add_task(self._round, CHOKE_INTERVAL_SECONDS, (), self._owner)
+        self._raw_server.add_task(self._round, ROUND_SECONDS, (), self._owner)
         now = self._raw_server.network.time()
-        decision = self._choker.round(list(self._peers), now, self._owner.have.is_full)
+        self._apply(self._choker.round(list(self._peers), now, self._owner.have.is_full))
+
+    def interest_changed(self, peer: Peer) -> None:
+        """Fill a free slot at once: a newcomer does not wait for the next round."""
+        self._apply(self._choker.interest_changed(list(self._peers), peer))
+
+    @staticmethod
+    def _apply(decision: Decision[Peer]) -> None:
         for peer in decision.choke:
             peer.send_choke()
         for peer in decision.unchoke:
             peer.send_unchoke()
-
-    def interest_changed(self, peer: Peer) -> None:
-        """Fill a free slot at once: a newcomer does not wait for the next round."""
-        decision = self._choker.interest_changed(list(self._peers), peer)
-        for choked in decision.choke:
-            choked.send_choke()
-        for unchoked in decision.unchoke:
-            unchoked.send_unchoke()
 
     def serve(self, peer: Peer) -> None:
         """Send what the peer asked for, as far as its connection and the limit take it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+# As BitTorrent 4.0.3: long enough for TCP to reach its rate, short enough to answer a change.
 ROUND_SECONDS = 10.0
 # Three rounds: long enough for a peer to answer an optimistic unchoke with one of its own (BEP 3).
 OPTIMISTIC_SECONDS = 30.0
