@@ -10,12 +10,12 @@ from rawserver.cli.command_error import CommandError
 from rawserver.cli.output import Output
 from rawserver.cli.parameters import (
     PEER,
-    PORT,
-    RATE,
     RATIO,
     SECONDS,
     SOME_SECONDS,
     json_option,
+    port_option,
+    upload_limit_option,
 )
 
 
@@ -32,9 +32,7 @@ from rawserver.cli.parameters import (
     default=".",
     help="Folder to put the content into; made if it is not there.  [default: current folder]",
 )
-@click.option(
-    "--port", type=PORT, default=0, help="Port that peers reach us at; 0 takes any free one."
-)
+@port_option
 @click.option(
     "--peer", "peers", type=PEER, multiple=True, help="Dial this peer as well. Repeatable."
 )
@@ -56,12 +54,7 @@ from rawserver.cli.parameters import (
     default=None,
     help="Give up after so many seconds without progress.  [default: never]",
 )
-@click.option(
-    "--upload-limit",
-    type=RATE,
-    default=0,
-    help="Bytes per second sent to all peers together, such as 500K or 2M; 0 for no limit.",
-)
+@upload_limit_option
 @json_option
 def get(source: str, json_lines: bool, **options: Any) -> None:
     """Fetch what SOURCE describes: a .torrent file, or the http:// URL of one.

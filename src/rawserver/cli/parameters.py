@@ -118,3 +118,20 @@ def json_option(command: Command) -> Command:
         is_flag=True,
         help="Print one JSON object per line on stdout and nothing else there.",
     )(command)
+
+
+def port_option(command: Command) -> Command:
+    """Add `--port`, of the commands that have peers."""
+    return click.option(
+        "--port", type=PORT, default=0, help="Port that peers reach us at; 0 takes any free one."
+    )(command)
+
+
+def upload_limit_option(command: Command) -> Command:
+    """Add `--upload-limit`, of the commands that have peers."""
+    return click.option(
+        "--upload-limit",
+        type=RATE,
+        default=0,
+        help="Bytes per second sent to all peers together, such as 500K or 2M; 0 for no limit.",
+    )(command)

@@ -9,9 +9,10 @@ import click
 from rawserver.cli.output import Output
 from rawserver.cli.parameters import (
     PORT,
-    RATE,
     TRACKER_URL,
     json_option,
+    port_option,
+    upload_limit_option,
 )
 
 
@@ -24,9 +25,7 @@ from rawserver.cli.parameters import (
     "--host",
     help="The address that other machines are told.  [default: that of the network]",
 )
-@click.option(
-    "--port", type=PORT, default=0, help="Port that peers reach us at; 0 takes any free one."
-)
+@port_option
 @click.option(
     "--tracker-port",
     type=PORT,
@@ -51,12 +50,7 @@ from rawserver.cli.parameters import (
     help="If PATH is a .torrent: its content, or the folder that it lies in.  "
     "[default: the .torrent's folder]",
 )
-@click.option(
-    "--upload-limit",
-    type=RATE,
-    default=0,
-    help="Bytes per second sent to all peers together, such as 500K or 2M; 0 for no limit.",
-)
+@upload_limit_option
 @json_option
 def share(paths: tuple[str, ...], json_lines: bool, **options: Any) -> None:
     """Share each PATH: a file, a folder, or an existing .torrent with its data.
