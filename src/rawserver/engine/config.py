@@ -35,3 +35,7 @@ class Config:
     send_per_turn: int = 1024 * 1024
     # Datagrams taken from one socket in one turn.
     datagrams_per_turn: int = 64
+    # Type of service (RFC 791) or traffic class (RFC 8200, section 7) of connections; 0: none.
+    tos: int = 0
+    # The local address from which connections are made; "" leaves it to the system.
+    bind: str = ""
