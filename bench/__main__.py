@@ -1,15 +1,24 @@
-"""`python -m bench`: measure, and print the tables."""
+"""`python -m bench`: measure, and print the tables. `engine` has options of its own."""
 
 import argparse
 import os
 import sys
 
 from bench import hashing, transfer
+from bench.engine import command
 from bench.workspace import GIB, MIB, say_if_busy, workspace
 
 
 def main() -> None:
     """Read the options and run what they name."""
+    if sys.platform != "linux":
+        raise SystemExit("needs Linux: it reads /proc and works in /dev/shm")
+    # An installed program has its byte code; compiling it at each start is not what is measured.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if sys.argv[1:2] == ["engine"]:
+        say_if_busy()
+        command.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["transfer", "hashing", "all"], default="all")
     parser.add_argument("-n", "--rounds", type=int, default=5, help="runs of each (default: 5)")
@@ -17,10 +26,6 @@ def main() -> None:
     parser.add_argument("--without-ours", action="store_true", help="the other programs alone")
     parser.add_argument("--size", type=int, metavar="MIB", help="smaller data, to try it out")
     options = parser.parse_args()
-    if sys.platform != "linux":
-        raise SystemExit("needs Linux: it reads /proc and works in /dev/shm")
-    # An installed program has its byte code; compiling it at each start is not what is measured.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     say_if_busy()
     pairs = transfer.PAIRS | (transfer.MIXED_PAIRS if options.mixed else {})
     if options.without_ours:
