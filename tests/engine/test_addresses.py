@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from rawserver.engine.addresses import literal_address, peer_of
+from rawserver.engine.addresses import literal_address, peer_of, unix_address
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,9 @@ def test_the_peer_is_shown_as_people_write_it() -> None:
     assert peer_of(("::1", 5, 0, 0)) == ("::1", 5)
     assert peer_of("/a/path") == ("", 0)
     assert peer_of(b"\0abstract") == ("", 0)
+
+
+def test_an_abstract_name_of_a_unix_socket_may_be_written_with_an_at_sign() -> None:
+    assert unix_address("/run/s") == (socket.AF_UNIX, "/run/s")
+    assert unix_address("./@s") == (socket.AF_UNIX, "./@s")
+    assert unix_address("@s") == unix_address("\0s") == (socket.AF_UNIX, "\0s")

@@ -37,3 +37,11 @@ def peer_of(address: Any) -> tuple[str, int]:
     if ip.startswith("::ffff:") and "." in ip:
         ip = ip[7:]
     return ip, port
+
+
+def unix_address(path: str) -> SocketAddress:
+    """Return the address of a Unix socket's path, or of its abstract name on Linux.
+
+    A name begins with a zero byte or, as `ss` and systemd write it, with "@".
+    """
+    return SocketAddress(socket.AF_UNIX, "\0" + path[1:] if path.startswith("@") else path)

@@ -97,6 +97,12 @@ class Network(Protocol):
     def socket(self, family: int, kind: int) -> Socket:
         """Return a new socket that does not block; OSError if there is none to be had."""
 
+    def remove_unix_socket(self, path: str) -> None:
+        """Remove a Unix socket's file; OSError (EADDRINUSE) if it is one of another kind."""
+
+    def set_unix_socket_mode(self, path: str, mode: int) -> None:
+        """Set the permissions of a Unix socket's file, which decide who can connect."""
+
     def resolve(self, host: str, port: int, kind: int) -> list[SocketAddress]:
         """Look a name up, blocking; OSError if it has no address."""
 

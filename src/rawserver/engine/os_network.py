@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -68,6 +70,14 @@ class OsNetwork:
         sock = socket.socket(family, kind)
         sock.setblocking(False)
         return sock
+
+    def remove_unix_socket(self, path: str) -> None:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
+        os.unlink(path)
+
+    def set_unix_socket_mode(self, path: str, mode: int) -> None:
+        os.chmod(path, mode)
 
     def resolve(self, host: str, port: int, kind: int) -> list[SocketAddress]:
         found = socket.getaddrinfo(host, port, type=kind)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import threading
 from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any
 
-from rawserver.engine.addresses import literal_address, peer_of
+from rawserver.engine import bound_sockets
+from rawserver.engine.addresses import peer_of
 from rawserver.engine.config import Config
 from rawserver.engine.connection_attempt import ConnectionAttempt
 from rawserver.engine.handler import Address, DatagramHandler, ListeningHandler
@@ -55,65 +55,62 @@ class RawServer(Loop):
     # Listening.
 
     def create_serversocket(
-        self, port: int = 0, bind: str = "", *, backlog: int | None = None
+        self,
+        port: int = 0,
+        bind: str = "",
+        *,
+        backlog: int | None = None,
+        reuse_port: bool = False,
+        tos: int = 0,
     ) -> Socket:
         """Return a socket that listens on a port (0: any free one) of an address.
 
-        "" is every address, IPv6 and IPv4. Raises OSError when the port cannot be had.
+        "" is every address, IPv6 and IPv4. With `reuse_port` several sockets of one user may
+        listen on the port, and the system shares connections out to them. Raises OSError when the
+        port cannot be had.
         """
-        sock = self._bound_socket(port, bind, socket.SOCK_STREAM)
-        return self._listening(sock, backlog)
+        backlog = self.config.backlog if backlog is None else backlog
+        return bound_sockets.listening_socket(self.network, port, bind, backlog, reuse_port, tos)
 
-    def create_unixserversocket(self, path: str, *, backlog: int | None = None) -> Socket:
-        """Return a socket that listens at a path, which must be free."""
-        sock = self.network.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.bind(path)
-        except OSError:
-            sock.close()
-            raise
-        return self._listening(sock, backlog)
+    def create_unixserversocket(
+        self, path: str, *, backlog: int | None = None, mode: int | None = None
+    ) -> Socket:
+        """Return a socket that listens at a path, or at an abstract name ("@name", Linux).
 
-    def _listening(self, sock: Socket, backlog: int | None) -> Socket:
-        try:
-            sock.listen(self.config.backlog if backlog is None else backlog)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        The file of a socket on which nobody listens any more is replaced; OSError (EADDRINUSE) if
+        anything else is there. `mode` is the file's permissions; None leaves them to the umask.
+        """
+        backlog = self.config.backlog if backlog is None else backlog
+        return bound_sockets.unix_listening_socket(self.network, path, backlog, mode)
 
-    def create_udpsocket(self, port: int = 0, bind: str = "") -> Socket:
+    def create_udpsocket(
+        self, port: int = 0, bind: str = "", *, reuse_port: bool = False, tos: int = 0
+    ) -> Socket:
         """Return a datagram socket bound as `create_serversocket` says."""
-        return self._bound_socket(port, bind, socket.SOCK_DGRAM)
+        return bound_sockets.datagram_socket(self.network, port, bind, reuse_port, tos)
 
-    def _bound_socket(self, port: int, bind: str, kind: int) -> Socket:
-        if not bind:
-            try:
-                return self._bind(socket.AF_INET6, ("::", port), kind)
-            except OSError as error:
-                # A system without IPv6; a port that is taken is taken for both.
-                if error.errno not in (
-                    errno.EAFNOSUPPORT,
-                    errno.EADDRNOTAVAIL,
-                    errno.EPROTONOSUPPORT,
-                ):
-                    raise
-                return self._bind(socket.AF_INET, ("0.0.0.0", port), kind)
-        found = literal_address(bind, port) or self.network.resolve(bind, port, kind)[0]
-        return self._bind(found.family, found.address, kind)
+    def create_multicastsocket(
+        self,
+        port: int,
+        group: str,
+        *,
+        bind: str = "",
+        interface: str = "",
+        ttl: int = 1,
+        loopback: bool = True,
+        tos: int = 0,
+    ) -> Socket:
+        """Return a datagram socket that has joined a group, IPv4 or IPv6.
 
-    def _bind(self, family: int, address: Any, kind: int) -> Socket:
-        sock = self.network.socket(family, kind)
-        try:
-            if kind == socket.SOCK_STREAM:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
-            sock.bind(address)
-        except (OSError, OverflowError):
-            sock.close()
-            raise
-        return sock
+        It takes what comes to `port` at the group and at `bind` ("": every address of the
+        family). `interface` is the name of the one to join and send on, or an IPv4 address of
+        it. What is sent passes `ttl` - 1 routers, and reaches this machine's members with
+        `loopback`. ValueError if `group` or `ttl` (0 to 255) is none, OSError if it cannot be
+        joined.
+        """
+        return bound_sockets.multicast_socket(
+            self.network, port, group, bind, interface, ttl, loopback, tos
+        )
 
     def start_listening(
         self,
@@ -161,6 +158,16 @@ class RawServer(Loop):
         udp_socket = self._udp_sockets.pop(sock)
         self._contexts.disown(udp_socket, udp_socket.context)
         udp_socket.stop()
+
+    def start_listening_multicast(
+        self, sock: Socket, handler: DatagramHandler, context: Hashable = None
+    ) -> UdpSocket:
+        """Do as `start_listening_udp`, by the name that BitTorrent 5 had for multicast."""
+        return self.start_listening_udp(sock, handler, context)
+
+    def stop_listening_multicast(self, sock: Socket) -> None:
+        """Do as `stop_listening_udp`. It leaves the group when the socket is closed."""
+        self.stop_listening_udp(sock)
 
     # Connections.
 
