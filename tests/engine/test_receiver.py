@@ -58,3 +58,41 @@ def test_one_that_is_stopped_takes_nothing(raw_server: RawServer) -> None:
         raw_server.listen_once(0)
         assert receiver.taken == b""
         assert receiver.descriptor == -1
+
+
+def test_one_that_is_paused_takes_nothing_until_it_resumes(raw_server: RawServer) -> None:
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        receiver = Taking(raw_server, reading)
+        receiver.pause_reading()
+        receiver.pause_reading()
+        writing.send(b"a")
+        raw_server.listen_once(0)
+        assert (receiver.taken, receiver.is_reading) == (b"", False)
+        receiver.resume_reading()
+        receiver.resume_reading()
+        run_until(raw_server, lambda: receiver.taken == b"a")
+        receiver.pause_reading()
+        receiver.stop()
+        receiver.resume_reading()
+        assert not receiver.is_reading
+
+
+def test_a_rest_that_ends_in_a_pause_goes_on_only_after_it() -> None:
+    raw_server = RawServer(config=Config(accept_pause=0.02), errorfunc=lambda level, text: None)
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        receiver = Taking(raw_server, reading)
+        receiver.fault = OSError(105, "no room")
+        writing.send(b"a")
+        run_until(raw_server, lambda: not receiver.is_reading)
+        receiver.fault = None
+        receiver.pause_reading()
+        over: list[bool] = []
+        raw_server.add_task(over.append, 0.05, (True,))
+        run_until(raw_server, lambda: over)
+        assert receiver.taken == b""
+        receiver.resume_reading()
+        run_until(raw_server, lambda: receiver.taken == b"a")
+        receiver.stop()
+        raw_server.close()

@@ -1,4 +1,4 @@
-"""What a listener and a datagram socket have in common: polled for reading, with rests."""
+"""What a listener and a datagram socket have in common: polled for reading, with pauses and rests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Receiver:
         self.descriptor = descriptor
         self._raw_server = raw_server
         self._purpose = purpose
-        self._pause: Task | None = None
+        self._rest: Task | None = None
+        self._paused = False
         self._told = False
         raw_server.register(descriptor, self, READABLE)
 
@@ -34,8 +35,24 @@ class Receiver:
 
     @property
     def is_reading(self) -> bool:
-        """Whether it is neither stopped nor resting."""
-        return self.descriptor >= 0 and self._pause is None
+        """Whether it is neither stopped nor paused nor resting."""
+        return self.descriptor >= 0 and self._rest is None and not self._paused
+
+    def pause_reading(self) -> None:
+        """Take nothing until `resume_reading`; what comes waits in the system."""
+        if self.is_reading:
+            self._raw_server.unregister(self.descriptor, self)
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Take again what comes."""
+        if self._paused:
+            self._paused = False
+            self._register()
+
+    def _register(self) -> None:
+        if self.is_reading:
+            self._raw_server.register(self.descriptor, self, READABLE)
 
     def went_well(self) -> None:
         """Note that something was taken: the next fault is told again."""
@@ -48,19 +65,21 @@ class Receiver:
             self._told = True
             text = f"cannot {self._purpose}, trying every {seconds:g} s: {error}"
             self._raw_server.report(logging.ERROR, text)
-        self._raw_server.unregister(self.descriptor, self)
-        self._pause = self._raw_server.add_task(self._go_on, seconds)
+        if self.is_reading:
+            self._raw_server.unregister(self.descriptor, self)
+            self._rest = self._raw_server.add_task(self._go_on, seconds)
 
     def _go_on(self) -> None:
-        self._pause = None
-        self._raw_server.register(self.descriptor, self, READABLE)
+        self._rest = None
+        self._register()
 
     def stop(self) -> None:
         """Take nothing more; the socket stays open."""
         if self.descriptor < 0:
             return
-        if self._pause is not None:
-            self._pause.cancel()
-        else:
+        if self.is_reading:
             self._raw_server.unregister(self.descriptor, self)
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         self.descriptor = -1
