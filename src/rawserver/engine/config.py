@@ -15,6 +15,14 @@ class Config:
     timeout_check_interval: float = 1.0
     # A SYN that is lost twice is sent again after 1 and 3 seconds: who answers later is far away.
     connect_timeout: float | None = 30.0
+    # An address of a name that has not answered by then gets the next one beside it (RFC 8305,
+    # section 8).
+    connection_attempt_delay: float = 0.25
+    # The most connections in the making at once; the others wait for their turn. Half of the 1,024
+    # descriptors that a process commonly may have stay free for those that were made; and a home
+    # router, which remembers each that is not answered for a minute or two, keeps room in a table
+    # of a few thousand.
+    max_half_open: int | None = 500
     # After `close_when_flushed` a peer that still sends may take so long to see the end.
     linger_timeout: float = 2.0
     # The most connections that wait to be accepted; the system caps it (net.core.somaxconn).

@@ -12,12 +12,15 @@ from rawserver.engine import bound_sockets
 from rawserver.engine.addresses import peer_of
 from rawserver.engine.config import Config
 from rawserver.engine.connection_attempt import ConnectionAttempt
+from rawserver.engine.half_open import HalfOpenLimit
 from rawserver.engine.handler import Address, DatagramHandler, ListeningHandler
 from rawserver.engine.listener import Listener
 from rawserver.engine.loop import ErrorFunction, Loop
 from rawserver.engine.network import Network, Socket
+from rawserver.engine.outgoing_socket import local_address
 from rawserver.engine.sigint import handle_sigint
 from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.started_handler import StartedHandler
 from rawserver.engine.udp_socket import UdpSocket
 
 
@@ -44,6 +47,8 @@ class RawServer(Loop):
         super().__init__(doneflag, config, network, noisy, errorfunc)
         self._listeners: dict[Socket, Listener] = {}
         self._udp_sockets: dict[Socket, UdpSocket] = {}
+        # Its `half_open` and `waiting` count the connections in the making.
+        self.half_open_limit = HalfOpenLimit(self.config.max_half_open, self.add_task)
 
     def install_sigint_handler(self) -> None:
         """Have the first ^C end the loop in good order, and the second at once.
@@ -179,19 +184,38 @@ class RawServer(Loop):
         *,
         connect_timeout: float | None = None,
         idle_timeout: float | None = None,
+        bind: str | None = None,
+        urgent: bool = False,
     ) -> SingleSocket:
         """Connect to (host, port) or to a Unix socket's path.
 
         The connection is returned at once, and what is written to it is sent when it is made.
         The handler hears, in a later turn, exactly one of `connection_made(connection)` and
-        `connection_failed(address, error)`. Times are in seconds; None is the config's.
+        `connection_failed(address, error)`. Times are in seconds; None is the config's, `math.inf`
+        none. A name's addresses race (RFC 8305).
+
+        At most `Config.max_half_open` are in the making at once; an `urgent` one waits for its turn
+        ahead of the others, and no waiting counts as connecting. `bind` is the local ip to connect
+        from, None the config's and "" any; ValueError if it is no ip.
         """
         self._check_thread()
         idle = self.config.idle_timeout if idle_timeout is None else idle_timeout
         timeout = self.config.connect_timeout if connect_timeout is None else connect_timeout
+        local = local_address(self.config.bind if bind is None else bind)
         connection = SingleSocket(self, handler, context, idle)
-        ConnectionAttempt(self, connection, address, timeout).start()
+        ConnectionAttempt(self, connection, address, timeout, local, urgent).start()
         return connection
+
+    def async_start_connection(
+        self, address: Address, handler: Any, context: Hashable = None, **options: Any
+    ) -> SingleSocket:
+        """Do as `start_connection`, by its name and manner of BitTorrent 4.2 and later.
+
+        A handler that has `connection_started(connection)` hears that in place of
+        `connection_made`. It never returns False, as that of 4.4 did when too many were half-open:
+        here one more waits for its turn.
+        """
+        return self.start_connection(address, StartedHandler(handler), context, **options)
 
     def wrap_socket(self, sock: Socket, handler: Any, context: Hashable = None) -> SingleSocket:
         """Take over a connected socket. No `..._made` is called.
