@@ -395,6 +395,25 @@ def test_descriptors_that_run_out_within_a_race_do_not_end_it(scripted: Scripted
     assert handler.events == ["connection_made"]
 
 
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_poller_without_room_fails_it(scripted: Scripted, room: int) -> None:
+    network, poller = scripted.network, scripted.raw_server.poller
+    register, registered = poller.register, [0]
+
+    def register_few(descriptor: int, events: int) -> None:
+        if registered[0] == room:
+            raise OSError(errno.ENOSPC, "no room")
+        registered[0] += 1
+        register(descriptor, events)
+
+    poller.register = register_few  # type: ignore[method-assign]
+    handler = scripted.start(network.answers(ipv4(1), 0.1).address)
+    scripted.run(1.0)
+    assert why(handler).errno == errno.ENOSPC  # type: ignore[attr-defined]
+    assert handler.started.lost  # type: ignore[attr-defined]
+    assert all(sock.closed for sock in network.sockets)
+
+
 # Look-ups.
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.address_order import in_order_of_attempts
-from rawserver.engine.addresses import literal_address
+from rawserver.engine.addresses import literal_address, unix_address
 from rawserver.engine.connect_errors import ConnectErrors
 from rawserver.engine.handler import Address
 from rawserver.engine.network import SocketAddress
@@ -35,6 +35,11 @@ class ConnectionAttempt:
     the next at once, and the first that connects is it. `timeout` is in seconds, for the look-up
     and the connecting; waiting for a turn among the half-open ones does not count.
     """
+
+    __slots__ = (
+        "_address", "_connection", "_deadline", "_errors", "_left", "_local", "_next_is_due",
+        "_over", "_racing", "_raw_server", "_targets", "_timeout", "_urgent",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class ConnectionAttempt:
     def start(self) -> None:
         """Begin. The outcome comes in a later turn, never from here."""
         if isinstance(self._address, str):
-            self._wait_for_turn([SocketAddress(socket.AF_UNIX, self._address)])
+            self._wait_for_turn([unix_address(self._address)])
             return
         host, port = self._address
         literal = literal_address(host, port)
