@@ -17,9 +17,10 @@ from typing import Protocol
 LEAST_ALLOWANCE = 512
 # What one Ethernet packet carries of a TCP stream.
 SEGMENT = 1448
-# A share of one turn in the ring. A thousandth of a second lets a hundred siblings have theirs
-# within the burst, so one with a lower rate of its own loses nothing while it waits for its turn.
-# A turn is a full packet at least, but not so much that it holds a slow bucket for long.
+# What one turn in the ring is worth. With a thousandth of a second fifty siblings have had theirs
+# while a bucket with a lower rate of its own goes from half a burst, at which it comes back, to a
+# whole one: it loses nothing by waiting for its turn. A turn is a full packet at least, but not
+# so much that it holds a slow bucket for long.
 QUANTUM_SECONDS = 0.001
 LONGEST_QUANTUM_SECONDS = 0.05
 # What a connection reads at once when it is not limited: more saves no calls.
@@ -55,8 +56,12 @@ class Leaf(Protocol):
     def serve(self, allowance: int) -> tuple[int, bool]:
         """Pass at most `allowance` bytes now; return the bytes passed, and whether more would.
 
-        Who would have to wait for the system says False, and waits again when it is ready; True
-        with 0 bytes is asked again soon. It may call handlers and change the tree in any way.
+        True as long as there may be more: it has a share of this run only while it stays. Who
+        would have to wait for the system says False, and waits again when it is ready. True with
+        0 bytes is asked again soon. The answer is the last word, unless the leaf has left.
+
+        It may call handlers, and change the tree in any way. If it raises, it waits no more, and
+        all that it was allowed is taken as passed.
         """
 
 
