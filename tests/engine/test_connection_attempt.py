@@ -270,6 +270,22 @@ def test_one_that_fails_is_followed_at_once(scripted: Scripted) -> None:
     assert handler.connection.ip == "192.0.2.2"
 
 
+def test_the_one_that_follows_has_its_whole_delay(scripted: Scripted) -> None:
+    network = scripted.network
+    refused = network.answers(ipv6(1), 0.1, errno.ECONNREFUSED)
+    scripted.start(scripted.name(refused, ipv4(1), ipv6(2)))
+    scripted.run(0.5)
+    assert [time for time, _ in network.begun_after] == [0.0, 0.1, 0.35]
+
+
+def test_when_it_is_made_nothing_is_due_any_more(scripted: Scripted) -> None:
+    address = scripted.name(scripted.network.answers(ipv6(1), 0.1), ipv4(1))
+    handler = scripted.start(address, idle_timeout=math.inf)
+    scripted.run(0.2)
+    assert handler.events == ["connection_made"]
+    assert not len(scripted.raw_server._tasks)
+
+
 def test_all_that_fail_in_one_turn_are_one_failure(scripted: Scripted) -> None:
     network = scripted.network
     addresses = (

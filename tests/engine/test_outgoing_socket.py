@@ -10,7 +10,7 @@ from kit.loop import run_until
 from kit.recorder import Recorder
 from kit.scripted_network import ScriptedNetwork, ipv4, ipv6, run
 from rawserver import Config, RawServer
-from rawserver.engine.network import SocketAddress
+from rawserver.engine.network import WRITABLE, SocketAddress
 from rawserver.engine.outgoing_socket import OutgoingSocket, local_address
 
 
@@ -53,6 +53,15 @@ def test_it_tells_who_the_peer_is(network: ScriptedNetwork) -> None:
     sock.close()
     raw_server.close()
     assert not network.open
+
+
+def test_an_event_that_was_another_ones_says_nothing(network: ScriptedNetwork) -> None:
+    raw_server, attempt, racing = start(network, network.answers(ipv4(1), 0.1))
+    racing.ready(WRITABLE)
+    assert not attempt.told
+    raw_server.listen_once(1.0)
+    assert attempt.told == [ipv4(1).address]
+    raw_server.close()
 
 
 def test_it_tells_why_not_and_keeps_its_descriptor_until_the_turn_is_over(
