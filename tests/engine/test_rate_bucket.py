@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from kit.fake_loop import FakeLoop
+from kit.fake_loop import FakeLoop, FakeTask
 from rawserver.engine.rate_bucket import (
     LEAST_ALLOWANCE,
     LEAST_BURST,
@@ -495,6 +495,30 @@ def test_ten_thousand_who_wait_have_one_timer() -> None:
     for tap in taps:
         bucket.leave(tap)
     assert not loop.waiting
+
+
+def test_a_run_is_one_task_and_a_refill_another() -> None:
+    loop = FakeLoop()
+    delays: list[float] = []
+    add_task = loop.add_task
+
+    def note(func: Callable[..., object], delay: float = 0.0) -> FakeTask:
+        delays.append(delay)
+        return add_task(func, delay)
+
+    loop.add_task = note  # type: ignore[assignment]
+    bucket = RateBucket(loop, MEGABYTE, RateBucket(loop))
+    for _ in range(50):
+        tap = Tap(pending=1000)
+        bucket.wait(tap)
+        loop.turn()
+        assert tap.total == 1000
+    assert delays == [0.0] * 50
+    waiting_taps(bucket, 3)
+    loop.turn()
+    # What it still has is served; then it waits for tokens, and for its turn at the root.
+    loop.run(0.06)
+    assert delays[50:] == [0.0, pytest.approx(0.05, rel=0.02), 0.0, pytest.approx(0.05, rel=0.02)]
 
 
 def calls_of(func: Callable[[], object]) -> int:

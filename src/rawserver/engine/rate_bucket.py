@@ -246,7 +246,7 @@ class RateBucket:
 
     def _refilled(self) -> None:
         self._refill = None
-        if self.parent is None and self.tokens >= LEAST_ALLOWANCE:
+        if self.parent is None:
             self._run()
         else:
             self._settle()
