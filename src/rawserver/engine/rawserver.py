@@ -18,7 +18,7 @@ from rawserver.engine.listener import Listener
 from rawserver.engine.loop import ErrorFunction, Loop
 from rawserver.engine.network import Network, Socket
 from rawserver.engine.outgoing_socket import local_address
-from rawserver.engine.sigint import handle_sigint
+from rawserver.engine.signals import handle_sigint
 from rawserver.engine.single_socket import SingleSocket
 from rawserver.engine.started_handler import StartedHandler
 from rawserver.engine.udp_socket import UdpSocket
