@@ -17,13 +17,22 @@ class Echo:
         self.udp_socket.write_to(data, address)
 
 
-def serve_rawserver(handler: Echo) -> None:
+class BatchEcho:
+    """A handler that sends back at once all that came in a turn."""
+
+    def datagrams_came_in(self, udp_socket: Any, batch: Any) -> None:
+        udp_socket.write_batch(batch)
+
+
+def serve_rawserver(handler: Any) -> None:
     """Serve with RawServer."""
     from rawserver import RawServer
 
     server = RawServer()
     sock = server.create_udpsocket(0, ADDRESS)
-    handler.udp_socket = server.start_listening_udp(sock, handler)
+    udp_socket = server.start_listening_udp(sock, handler)
+    if isinstance(handler, Echo):
+        handler.udp_socket = udp_socket
     ready(sock.getsockname()[1])
     server.listen_forever()
 
@@ -72,9 +81,10 @@ def serve_bare() -> None:
 
 SERVERS: dict[str, Callable[[], None]] = {
     "rawserver": lambda: serve_rawserver(Echo()),
+    "rawserver-batch": lambda: serve_rawserver(BatchEcho()),
     "uvloop": serve_with_uvloop,
     "asyncio": serve_with_asyncio,
-    "python-epoll": serve_bare,
+    "python-blocking": serve_bare,
 }
 
 
