@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rawserver.engine.single_socket import SingleSocket
+    from rawserver.engine.udp_socket import UdpSocket
 
 Address = tuple[str, int] | str
 
@@ -42,6 +43,18 @@ class Handler(Protocol):
 
 
 class DatagramHandler(Protocol):
-    """Is given each datagram with the address that sent it."""
+    """Is given each datagram with the address that sent it.
+
+    It may offer `error_received(udp_socket, error)`, for what the network answers to a datagram
+    of ours: ConnectionRefusedError, when nobody has the port that a socket is connected to.
+    """
 
     def data_came_in(self, address: Any, data: bytes, /) -> None: ...
+
+
+class DatagramBatchHandler(Protocol):
+    """Is given all datagrams of a turn at once, in order, in place of each."""
+
+    def datagrams_came_in(
+        self, udp_socket: UdpSocket, batch: list[tuple[Any, bytes]], /
+    ) -> None: ...

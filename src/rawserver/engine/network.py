@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from rawserver.engine.disk import Disk, File
+from rawserver.engine.disk import Buffer, Disk, File
 
 # Bits of a poller's events. Errors and hang-ups are shown as both: the next call tells which.
 READABLE = 1
@@ -46,6 +46,26 @@ class Socket(Protocol):
     def setblocking(self, flag: bool, /) -> None: ...
     def bind(self, address: Any, /) -> None: ...
     def listen(self, backlog: int = ..., /) -> None: ...
+
+
+# An address as `recvfrom` has it, and the datagram.
+Datagram = tuple[Any, bytes]
+
+
+class DatagramBatches(Protocol):
+    """Takes and sends many datagrams of one socket by one call. It never blocks."""
+
+    def receive(self, limit: int) -> tuple[list[Datagram], int]:
+        """Take 1 to `limit` datagrams, in order; returns them and the sum of their bytes.
+
+        An address of IPv4 is (ip, port) on IPv6 sockets too. Raises OSError as `recvfrom` does.
+        """
+
+    def send(self, datagrams: Sequence[tuple[Any, Buffer]]) -> tuple[int, int]:
+        """Send the first ones, to (ip, port) each; returns how many were taken, and their bytes.
+
+        One at least. Raises OSError as `sendto` does, because of the first one.
+        """
 
 
 class Poller(Protocol):
@@ -96,6 +116,9 @@ class Network(Protocol):
 
     def socket(self, family: int, kind: int) -> Socket:
         """Return a new socket that does not block; OSError if there is none to be had."""
+
+    def datagram_batches(self, sock: Socket) -> DatagramBatches | None:
+        """Return what handles the socket's datagrams by the batch; None if nothing does."""
 
     def remove_unix_socket(self, path: str) -> None:
         """Remove a Unix socket's file; OSError (EADDRINUSE) if it is one of another kind."""

@@ -10,13 +10,17 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rawserver.engine.disk import Disk, File
-from rawserver.engine.network import Poller, Socket, SocketAddress, Wakeup
+from rawserver.engine.network import DatagramBatches, Poller, Socket, SocketAddress, Wakeup
 from rawserver.engine.os_disk import OsDisk
 from rawserver.engine.pollers import best_poller
 from rawserver.engine.wakeup import SocketWakeup
 from rawserver.engine.worker_pool import WorkerPool
+
+if TYPE_CHECKING:
+    from rawserver.engine.datagram_batches import BatchMemory
 
 # Hashing fills a core each; a few more than cores would only wait for one another.
 MOST_WORKERS = 4
@@ -42,6 +46,7 @@ class OsNetwork:
         self._look_ups = WorkerPool(MOST_LOOK_UPS)
         self.start_work = self._workers.start
         self.start_look_up = self._look_ups.start
+        self._batch_memories: dict[int, list[BatchMemory]] = {}
 
     def make_poller(self) -> Poller:
         return best_poller()
@@ -70,6 +75,14 @@ class OsNetwork:
         sock = socket.socket(family, kind)
         sock.setblocking(False)
         return sock
+
+    def datagram_batches(self, sock: Socket) -> DatagramBatches | None:
+        try:
+            # Here, so that who has no datagram sockets loads no ctypes.
+            from rawserver.engine.datagram_batches import datagram_batches
+        except ImportError:
+            return None  # a Python without ctypes
+        return datagram_batches(sock, self._batch_memories)
 
     def remove_unix_socket(self, path: str) -> None:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):

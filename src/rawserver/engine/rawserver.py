@@ -13,7 +13,12 @@ from rawserver.engine.addresses import peer_of
 from rawserver.engine.config import Config
 from rawserver.engine.connection_attempt import ConnectionAttempt
 from rawserver.engine.half_open import HalfOpenLimit
-from rawserver.engine.handler import Address, DatagramHandler, ListeningHandler
+from rawserver.engine.handler import (
+    Address,
+    DatagramBatchHandler,
+    DatagramHandler,
+    ListeningHandler,
+)
 from rawserver.engine.listener import Listener
 from rawserver.engine.loop import ErrorFunction, Loop
 from rawserver.engine.network import Network, Socket
@@ -146,9 +151,15 @@ class RawServer(Loop):
         listener.stop()
 
     def start_listening_udp(
-        self, sock: Socket, handler: DatagramHandler, context: Hashable = None
+        self,
+        sock: Socket,
+        handler: DatagramHandler | DatagramBatchHandler,
+        context: Hashable = None,
     ) -> UdpSocket:
-        """Give each datagram to `handler.data_came_in(address, data)`; returns what can send."""
+        """Give each datagram to `handler.data_came_in(address, data)`; returns what can send.
+
+        Or all of a turn at once, if it has `datagrams_came_in(udp_socket, [(address, data), ...])`.
+        """
         self._check_thread()
         self._contexts.check(context)
         sock.setblocking(False)
@@ -165,7 +176,10 @@ class RawServer(Loop):
         udp_socket.stop()
 
     def start_listening_multicast(
-        self, sock: Socket, handler: DatagramHandler, context: Hashable = None
+        self,
+        sock: Socket,
+        handler: DatagramHandler | DatagramBatchHandler,
+        context: Hashable = None,
     ) -> UdpSocket:
         """Do as `start_listening_udp`, by the name that BitTorrent 5 had for multicast."""
         return self.start_listening_udp(sock, handler, context)

@@ -2,65 +2,296 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from rawserver.engine.addresses import peer_of
-from rawserver.engine.network import Socket
+from rawserver.engine.addresses import literal_address, peer_of
+from rawserver.engine.disk import Buffer
+from rawserver.engine.network import Datagram, Socket
 from rawserver.engine.receiver import Receiver
 
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
 
+# UDP's longest is 65,527 bytes (RFC 8200; without a jumbogram). One that fills this was cut short.
 LARGEST_DATAGRAM = 65536
+
+# What `write_batch` gives to the system by one call, and the fewest for which that is cheaper than
+# a call for each: the lists that it wants cost as much as two or three calls.
+AT_ONCE = 64
+WORTH_A_BATCH = 6
+
+# The system has no room to send it. UDP may lose datagrams, and here it does.
+_NO_ROOM = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM, errno.EINTR}
+# What the network says of a datagram that we sent; the socket is well.
+_OF_THE_NETWORK = {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH,
+                   errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT, errno.EPROTO, errno.EMSGSIZE,
+                   errno.ENOPROTOOPT, errno.EACCES}  # fmt: skip
 
 
 class UdpSocket(Receiver):
-    """Gives each datagram to its handler. `dropped` counts those the system had no room for.
+    """Gives each datagram to its handler.
+
+    A handler that has `datagrams_came_in(udp_socket, batch)` is given all of a turn at once, as a
+    list of (address, data), and no `data_came_in(address, data)`. One that has
+    `error_received(udp_socket, error)` is told what the network answered to something we sent,
+    such as ConnectionRefusedError on a connected socket (RFC 1122, section 4.1.3.3).
 
     An IPv4 address is shown as (ip, port), and may be so given, on a dual-stack socket too.
+
+    `received` and `sent` count datagrams, `bytes_received` and `bytes_sent` what was in them;
+    `dropped` those that the system had no room to send, `unsendable` those of a batch that it
+    would not send to where they should go, `truncated` those that came in longer than any of UDP,
+    which are not given, and `discarded` those that were taken but not given when it was stopped.
     """
 
     def __init__(self, raw_server: RawServer, sock: Socket, handler: Any, context: object) -> None:
         self.handler = handler
         self.context = context
         self.sock = sock
-        self.dropped = 0
+        self.peer: Any = None
+        self.received = self.bytes_received = 0
+        self.sent = self.bytes_sent = 0
+        self.dropped = self.unsendable = self.truncated = self.discarded = 0
         # Addresses of IPv6 sockets have four members.
-        self._is_ipv6 = len(sock.getsockname()) == 4
+        name = sock.getsockname()
+        self._is_ipv6 = isinstance(name, tuple) and len(name) == 4
+        self._batches = raw_server.network.datagram_batches(sock)
+        # What the handler has not been given, because it paused amid a batch.
+        self._pending: list[Datagram] = []
         super().__init__(raw_server, sock.fileno(), "receive datagrams")
 
-    def write_to(self, data: bytes | bytearray | memoryview, address: Any) -> bool:
-        """Send a datagram; False if it was dropped for lack of room. Raises OSError else."""
+    @property
+    def handler(self) -> Any:
+        """The object that is given the datagrams."""
+        return self._handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        self._handler = handler
+        self._on_data: Callable[..., object] | None = getattr(handler, "data_came_in", None)
+        self._on_batch: Callable[..., object] | None = getattr(handler, "datagrams_came_in", None)
+
+    @property
+    def local_address(self) -> Any:
+        """The address that it is bound to, as `getsockname` has it; IPv4 as (ip, port)."""
+        return self._shown(self.sock.getsockname())
+
+    def _shown(self, address: Any) -> Any:
+        if self._is_ipv6 and address[0].startswith("::ffff:"):
+            return peer_of(address)
+        return address
+
+    # Sending.
+
+    def connect(self, address: tuple[str, int]) -> None:
+        """Take datagrams from this (ip, port) alone, and `write` to it. Nothing is sent.
+
+        What others sent before is still given. ValueError if `address` has no ip; OSError if the
+        system knows no way there.
+        """
+        ip, port = address
+        found = literal_address(ip, port)
+        if found is None:
+            raise ValueError(f"not an ip: {ip}")
+        target = found.address
+        code = self.sock.connect_ex(self._in_family(target))
+        if code:
+            raise OSError(code, os.strerror(code))
+        self.peer = self._shown(target)
+
+    def _in_family(self, address: Any) -> Any:
+        if self._is_ipv6 and ":" not in address[0]:
+            return (f"::ffff:{address[0]}", address[1])
+        return address
+
+    def write(self, data: Buffer) -> bool:
+        """Send a datagram to where it is connected to; else as `write_to`."""
+        try:
+            count = self.sock.send(data)
+        except OSError as error:
+            return self._not_sent(error, self.sock.send, data)
+        self.sent += 1
+        self.bytes_sent += count
+        return True
+
+    def write_to(self, data: Buffer, address: Any) -> bool:
+        """Send a datagram to (ip, port); False if it was dropped for lack of room.
+
+        Raises OSError else, with EMSGSIZE for one that is too long.
+        """
         if self._is_ipv6 and ":" not in address[0]:
             address = (f"::ffff:{address[0]}", address[1])
         try:
-            self.sock.sendto(data, address)
-        except (BlockingIOError, InterruptedError):
-            self.dropped += 1
-            return False
+            count = self.sock.sendto(data, address)
+        except OSError as error:
+            return self._not_sent(error, self.sock.sendto, data, address)
+        self.sent += 1
+        self.bytes_sent += count
         return True
+
+    def _not_sent(self, error: OSError, send: Callable[..., int], *args: Any) -> bool:
+        if error.errno not in _NO_ROOM:
+            if self.peer is None or error.errno == errno.EMSGSIZE:
+                raise error
+            # It may be about an earlier one, and have come in place of sending this one.
+            try:
+                count = send(*args)
+            except OSError as again:
+                if again.errno not in _NO_ROOM:
+                    raise
+            else:
+                self._tell_later(error)
+                self.sent += 1
+                self.bytes_sent += count
+                return True
+        self.dropped += 1
+        return False
+
+    def write_batch(self, datagrams: Iterable[tuple[Any, Buffer]]) -> int:
+        """Send many, each an (address, data), in order; returns how many the system took.
+
+        For lack of room the rest is dropped. One that cannot go where it should is passed over
+        and counted as `unsendable`. OSError (EMSGSIZE) if one is too long, when those before it
+        have been sent.
+        """
+        all_of_them = list(datagrams)
+        before, done = self.sent, 0
+        while done < len(all_of_them):
+            some = all_of_them[done : done + AT_ONCE]
+            try:
+                count, size = self._send_some(some)
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self.dropped += len(all_of_them) - done
+                    break
+                if error.errno == errno.EMSGSIZE:
+                    raise
+                if self.peer is not None and error.errno == errno.ECONNREFUSED:
+                    self._tell_later(error)  # about an earlier one
+                    continue
+                self.unsendable += 1
+                done += 1
+            else:
+                self.sent += count
+                self.bytes_sent += size
+                done += count
+        return self.sent - before
+
+    def _send_some(self, datagrams: list[tuple[Any, Buffer]]) -> tuple[int, int]:
+        if self._batches is not None and len(datagrams) >= WORTH_A_BATCH:
+            return self._batches.send(datagrams)
+        count = size = 0
+        try:
+            for address, data in datagrams:
+                size += self.sock.sendto(data, self._in_family(address))
+                count += 1
+        except OSError:
+            if not count:
+                raise
+        return count, size
+
+    # Receiving.
 
     def ready(self, events: int) -> None:
         """Take what has come, up to a turn's worth; called by the loop."""
-        for _ in range(self._raw_server.config.datagrams_per_turn):
+        limit = self._raw_server.config.datagrams_per_turn
+        if self._batches is None:
+            self._receive_singly(limit)
+            return
+        try:
+            batch, count = self._batches.receive(limit)
+        except OSError as error:
+            self._failed(error)
+            return
+        self._took(batch, count)
+
+    def _receive_singly(self, limit: int) -> None:
+        batch: list[Datagram] = []
+        failure: OSError | None = None
+        count = 0
+        for _ in range(limit):
             try:
                 data, address = self.sock.recvfrom(LARGEST_DATAGRAM)
-            except (BlockingIOError, InterruptedError):
-                return
-            except ConnectionRefusedError:
-                continue  # an ICMP answer to something we sent; the socket is well
             except OSError as error:
-                self.rest(error)
-                return
-            self.went_well()
-            if self._is_ipv6 and address[0].startswith("::ffff:"):
-                address = peer_of(address)
+                failure = error
+                break
+            if len(data) == LARGEST_DATAGRAM:
+                self.truncated += 1
+                continue
+            count += len(data)
+            batch.append((self._shown(address), data))
+        if batch:
+            self._took(batch, count)
+        if failure is not None:
+            self._failed(failure)
+
+    def _took(self, batch: list[Datagram], count: int) -> None:
+        self._told = False
+        self.received += len(batch)
+        self.bytes_received += count
+        if self._on_batch is None:
+            self._give_each(batch)
+            return
+        try:
+            self._on_batch(self, batch)
+        except Exception as error:
+            self._raw_server.context_failed(self.context, error)
+
+    def _give_each(self, batch: list[Datagram]) -> None:
+        left = iter(batch)
+        for address, data in left:
+            on_data = self._on_data
+            if on_data is not None:
+                try:
+                    on_data(address, data)
+                except Exception as error:
+                    self._raw_server.context_failed(self.context, error)
+            if self.descriptor < 0:
+                self.discarded += len(list(left))
+            elif self._paused:
+                self._pending = list(left)
+
+    def resume_reading(self) -> None:
+        """Take again what comes, and give what was held back, in the next turn."""
+        super().resume_reading()
+        if self._pending:
+            self._raw_server.add_task(self._give_pending)
+
+    def _give_pending(self) -> None:
+        if self.is_reading:
+            pending, self._pending = self._pending, []
+            self._give_each(pending)
+
+    def _failed(self, error: OSError) -> None:
+        if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR) or self.descriptor < 0:
+            return
+        if error.errno in _OF_THE_NETWORK:
+            self._tell(error)
+        else:
+            self.rest(error)
+
+    def _tell_later(self, error: OSError) -> None:
+        # Handlers are called by the loop alone, never from within a call of theirs.
+        self._raw_server.add_task(self._tell, 0.0, (error,))
+
+    def _tell(self, error: OSError) -> None:
+        told = getattr(self.handler, "error_received", None)
+        if told is not None and self.descriptor >= 0:
             try:
-                self.handler.data_came_in(address, data)
-            except Exception as error:
-                self._raw_server.context_failed(self.context, error)
-            if not self.is_reading:
-                return
+                told(self, error)
+            except Exception as fault:
+                self._raw_server.context_failed(self.context, fault)
+
+    # Ending.
+
+    def stop(self) -> None:
+        """Take nothing more; the socket stays open."""
+        self.discarded += len(self._pending)
+        self._pending = []
+        super().stop()
 
     def end(self) -> None:
         """Stop and close, because the context ends."""
