@@ -35,9 +35,11 @@ def summary(runs: dict[str, list[Load]], rounds: int) -> str:
             spread([run.cpu_us for run in these], 1),
             f"{cpu['uvloop'] / cpu[name]:.2f}" if "uvloop" in cpu else "-",
             f"{median([run.p99 for run in these]) * 1e6:.0f}",
+            f"{max(run.others for run in these):.0%}",
         ]
         for name, these in runs.items()
     ]
     header = ["server", "connections/s", "CPU us each", "x uvloop (more is better)", "p99 us"]
+    header.append("others' CPU, most")
     title = f"Accept, {SIZE} B echoed and closed, {AT_ONCE} at once, medians of {rounds}."
     return f"{title}\n\n{table(header, rows)}"

@@ -38,6 +38,7 @@ class Figures(NamedTuple):
     p50: float
     p99: float
     load_busy: float
+    others: float
 
 
 Cells = dict[Cell, dict[str, Figures]]
@@ -92,6 +93,7 @@ def figures(runs: Sequence[Load]) -> Figures:
         median([run.p50 for run in runs]),
         median([run.p99 for run in runs]),
         median([run.own_cpu_seconds / run.seconds for run in runs]),
+        max(run.others for run in runs),
     )
 
 
@@ -108,6 +110,7 @@ def cell_table(cell: dict[str, Figures]) -> str:
             f"{one.p50 * 1e6:.0f}",
             f"{one.p99 * 1e6:.0f}",
             f"{one.load_busy:.0%}",
+            f"{one.others:.0%}",
         ]
         for name, one in cell.items()
     ]
@@ -120,6 +123,7 @@ def cell_table(cell: dict[str, Figures]) -> str:
         "p50 us",
         "p99 us",
         "load busy",
+        "others' CPU, most",
     ]
     return table(header, rows)
 

@@ -47,9 +47,11 @@ def summary(runs: dict[str, list[Load]], size: int, rounds: int) -> str:
             f"{cpu['uvloop'] / cpu[name]:.2f}" if "uvloop" in cpu else "-",
             f"{median([run.p99 for run in these]) * 1e6:.0f}",
             str(sum(run.unanswered for run in these)),
+            f"{max(run.others for run in these):.0%}",
         ]
         for name, these in runs.items()
     ]
     header = ["server", "datagrams/s", "CPU us each", "x uvloop (more is better)", "p99 us"]
+    header += ["unanswered", "others' CPU, most"]
     title = f"UDP echo, {size} B, {SOCKETS} peers, medians of {rounds}."
-    return f"{title}\n\n{table([*header, 'unanswered'], rows)}"
+    return f"{title}\n\n{table(header, rows)}"
