@@ -190,8 +190,11 @@ def test_a_length_that_is_too_great_is_refused_before_its_bytes_come() -> None:
     with pytest.raises(ProxyProtocolError, match="2049 bytes, more than the 2048"):
         ProxyHeaderParser().feed(over[:16])
     wider = ProxyHeaderParser(most_bytes_v2=MOST_BYTES_V2 + 1)
-    assert wider.feed(over) == len(over)
+    assert wider.feed(over + b"tail") == len(over)
     assert wider.header is not None
+    # It is of version 2 alone.
+    line = b"PROXY UNKNOWN".ljust(MOST_BYTES_V1 - 2) + b"\r\n"
+    assert ProxyHeaderParser(most_bytes_v2=16).feed(line + b"tail") == len(line)
 
 
 def test_what_follows_stays_in_the_socket_when_it_is_peeked() -> None:

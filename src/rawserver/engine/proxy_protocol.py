@@ -88,7 +88,7 @@ class ProxyHeaderParser:
             return 0
         # Sockets give more than a header: what follows is not copied.
         before = len(self._data)
-        self._data += data[: self._most_bytes_v2 - before + 1]
+        self._data += data[: max(self._most_bytes_v2, MOST_BYTES_V1) - before]
         if self._data[:1] == _START_V1[:1]:
             end = self._try_v1()
         else:
