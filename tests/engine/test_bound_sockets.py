@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.loop import run_until
+from kit.recorder import Recorder
+from rawserver import RawServer
 from rawserver.engine import bound_sockets
 from rawserver.engine.network import Socket
 from rawserver.engine.os_network import OsNetwork
@@ -256,3 +259,35 @@ def test_an_interface_that_is_not_there_is_refused(network: Keeping, group: str)
     with pytest.raises(ValueError, match="256"):
         bound_sockets.multicast_socket(network, 0, group, interface="lo", ttl=256)
     assert network.all_closed()
+
+
+def test_a_raw_server_makes_them_as_it_is_asked_to(raw_server: RawServer, tmp_path: Path) -> None:
+    for make in (raw_server.create_serversocket, raw_server.create_udpsocket):
+        sock = make(0, "127.0.0.1", reuse_port=True, tos=0x28)
+        assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 0x28
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 1
+        sock.close()
+    path = tmp_path / "s"
+    raw_server.create_unixserversocket(str(path), backlog=1, mode=0o600).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    try:
+        sock = raw_server.create_multicastsocket(
+            0, GROUP, bind="127.0.0.1", interface="lo", ttl=3, loopback=False, tos=0x28
+        )
+    except OSError as error:
+        pytest.skip(f"no multicast on this machine: {error}")
+    assert sock.getsockname()[0] == "127.0.0.1"
+    assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL) == 3
+    assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP) == 0
+    assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 0x28
+    sock.close()
+
+
+@linux_only
+def test_an_abstract_name_can_be_connected_to(raw_server: RawServer) -> None:
+    name = f"@rawserver-test-{os.getpid()}"
+    callee = Recorder(data_came_in=lambda connection: connection.write(b"answer"))
+    caller = Recorder()
+    raw_server.start_listening(raw_server.create_unixserversocket(name), callee)
+    raw_server.start_connection(name, caller).write(b"hello")
+    run_until(raw_server, lambda: caller.data == b"answer")

@@ -1,11 +1,14 @@
 import errno
+import os
 import socket
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.loop import run_until
-from rawserver import Config, RawServer
+from rawserver import Config, RawServer, UdpSocket
 
 
 class Receiver:
@@ -162,3 +165,158 @@ def test_one_that_rests_can_be_stopped() -> None:
     raw_server.start_listening_udp(sock, receiver)
     run_until(raw_server, lambda: receiver.got)
     raw_server.close()
+
+
+class Scripted(socket.socket):
+    """Sends through `answers` first: an error is raised, None lets one through."""
+
+    def __init__(self) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        self.answers: list[int | None] = []
+
+    def _answer(self) -> None:
+        code = self.answers.pop(0) if self.answers else None
+        if code is not None:
+            raise OSError(code, os.strerror(code))
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self._answer()
+        return super().send(data, flags)
+
+    def sendto(self, data: Any, address: Any) -> int:  # type: ignore[override]
+        self._answer()
+        return super().sendto(data, address)
+
+    def recvfrom(self, count: int, flags: int = 0) -> tuple[bytes, Any]:
+        self._answer()
+        return super().recvfrom(count, flags)
+
+
+def scripted(raw_server: RawServer, handler: Any) -> tuple[UdpSocket, Scripted]:
+    sock = Scripted()
+    sock.bind(("127.0.0.1", 0))
+    return raw_server.start_listening_udp(sock, handler), sock
+
+
+NO_ROOM = [errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EINTR]
+
+
+@pytest.mark.parametrize("code", NO_ROOM)
+def test_where_there_is_no_room_to_send_it_drops_and_counts(
+    raw_server: RawServer, code: int
+) -> None:
+    receiver = Receiver()
+    here, sock = scripted(raw_server, receiver)
+    sock.answers = [code]
+    assert here.write_to(b"lost", here.local_address) is False
+    here.connect(here.local_address)
+    sock.answers = [code]
+    assert here.write(b"lost") is False
+    assert (here.dropped, here.sent, here.bytes_sent) == (2, 0, 0)
+    assert here.write_to(b"hello", here.local_address) is True
+    run_until(raw_server, lambda: receiver.got)
+    assert (here.dropped, here.sent, here.bytes_sent) == (2, 1, 5)
+
+
+def test_a_batch_for_which_room_runs_out_goes_in_part(raw_server: RawServer) -> None:
+    receiver = Receiver()
+    here, sock = scripted(raw_server, receiver)
+    sock.answers = [None, None, errno.ENOBUFS, errno.ENOBUFS]
+    batch = [(here.local_address, b"%d" % number) for number in range(5)]
+    assert here.write_batch(batch) == 2
+    assert (here.sent, here.bytes_sent, here.dropped, here.unsendable) == (2, 2, 3, 0)
+    run_until(raw_server, lambda: len(receiver.got) == 2)
+    assert [data for _, data in receiver.got] == [b"0", b"1"]
+
+
+def test_other_errors_of_sending_are_raised(raw_server: RawServer) -> None:
+    here, sock = scripted(raw_server, Receiver())
+    sock.answers = [errno.ENETUNREACH]
+    with pytest.raises(OSError, match="unreachable"):
+        here.write_to(b"x", here.local_address)
+    here.connect(here.local_address)
+    sock.answers = [errno.ECONNREFUSED, errno.ENETUNREACH]
+    with pytest.raises(OSError, match="unreachable"):
+        here.write(b"x")
+    sock.answers = [errno.ECONNREFUSED, errno.ENOBUFS]
+    assert here.write(b"x") is False
+    assert (here.sent, here.dropped) == (0, 1)
+
+
+def test_a_refusal_that_waits_does_not_keep_a_batch(raw_server: RawServer) -> None:
+    errors: list[OSError] = []
+
+    class Hearing(Receiver):
+        def error_received(self, udp_socket: UdpSocket, error: OSError) -> None:
+            errors.append(error)
+
+    receiver = Hearing()
+    here, sock = scripted(raw_server, receiver)
+    here.connect(here.local_address)
+    sock.answers = [None, errno.ECONNREFUSED, errno.ECONNREFUSED]
+    assert here.write_batch([(here.local_address, b"x")] * 3) == 3
+    run_until(raw_server, lambda: len(receiver.got) == 3)
+    assert {error.errno for error in errors} == {errno.ECONNREFUSED}
+    assert (here.sent, here.unsendable) == (3, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others send to port 0")
+@pytest.mark.parametrize("count", [1, 40])
+def test_what_cannot_go_where_it_should_does_not_keep_the_others(
+    raw_server: RawServer, count: int
+) -> None:
+    receiver = Receiver()
+    here = raw_server.start_listening_udp(raw_server.create_udpsocket(0, "127.0.0.1"), receiver)
+    batch = [(here.local_address, b"one"), (("127.0.0.1", 0), b"none"), (here.local_address, b"x")]
+    assert here.write_batch(batch * count) == 2 * count
+    run_until(raw_server, lambda: len(receiver.got) == 2 * count)
+    assert [data for _, data in receiver.got] == [b"one", b"x"] * count
+    assert (here.sent, here.bytes_sent, here.unsendable) == (2 * count, 4 * count, count)
+
+
+def test_what_came_before_a_fault_is_given(raw_server: RawServer) -> None:
+    receiver = Receiver()
+    here, sock = scripted(raw_server, receiver)
+    here.write_to(b"one", here.local_address)
+    here.write_to(b"two", here.local_address)
+    sock.answers = [None, errno.ECONNREFUSED]  # of a socket whose handler does not ask for errors
+    run_until(raw_server, lambda: len(receiver.got) == 2)
+    assert [data for _, data in receiver.got] == [b"one", b"two"]
+
+
+def test_one_that_was_cut_short_is_counted_and_not_given(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    receiver = Receiver()
+    path = str(tmp_path / "s")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.bind(path)
+    here = raw_server.start_listening_udp(sock, receiver)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        try:
+            other.sendto(bytes(70_000), path)
+        except OSError as error:
+            pytest.skip(f"the system's Unix datagrams are shorter: {error}")
+        other.sendto(b"whole", path)
+    run_until(raw_server, lambda: receiver.got)
+    assert [data for _, data in receiver.got] == [b"whole"]
+    assert (here.truncated, here.received) == (1, 1)
+    assert here.local_address == path
+
+
+def test_no_more_is_taken_in_a_turn_than_the_config_says() -> None:
+    raw_server = RawServer(config=Config(datagrams_per_turn=2))
+    receiver = Receiver()
+    here = raw_server.start_listening_udp(raw_server.create_udpsocket(0, "127.0.0.1"), receiver)
+    here.write_batch([(here.local_address, b"x")] * 5)
+    for count in (2, 4, 5):
+        raw_server.listen_once(0.0)
+        assert len(receiver.got) == count
+    raw_server.close()
+
+
+def test_a_handler_with_neither_method_is_given_nothing(raw_server: RawServer) -> None:
+    here = raw_server.start_listening_udp(raw_server.create_udpsocket(0, "127.0.0.1"), object())
+    here.write_to(b"x", here.local_address)
+    run_until(raw_server, lambda: here.received)
+    assert here.is_reading
