@@ -20,21 +20,24 @@ StreamFunction = Callable[[Stream], Coroutine[Any, Any, object]]
 class Conversation(Stream):
     """A connection and the coroutine that serves it, which the connection's context owns."""
 
-    __slots__ = ("_context", "_task")
+    __slots__ = ("_context", "_is_cancelled", "_task")
 
     def begin(self, connection: SingleSocket, func: StreamFunction) -> None:
         """Start the coroutine."""
         self.connection = connection
-        connection.handler = self
         self._context = connection.context
+        self._is_cancelled = False
         self._task = self._loop.create_task(func(self), name=call_of(func))
+        connection.handler = self
         # asyncio itself keeps no task alive that waits.
         self._loop.raw_server.own(self, self._context)
         self._task.add_done_callback(self._done)
 
     def end(self) -> None:
         """Cancel the coroutine, because the context ends."""
-        if not self._loop.is_closed():
+        # Once: the coroutine may be cleaning up when the loss is told, after the context's end.
+        if not self._is_cancelled and not self._loop.is_closed():
+            self._is_cancelled = True
             self._task.cancel()
 
     def connection_lost(self, connection: SingleSocket) -> None:
