@@ -1,6 +1,8 @@
 import errno
 import socket
+import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,6 +176,23 @@ def test_a_system_without_the_calls_has_no_batches(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(datagram_batches, "_recvmmsg", None)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         assert datagram_batches.datagram_batches(sock, {}) is None
+
+
+def test_a_process_that_is_forked_off_has_memory_of_its_own() -> None:
+    program = """
+        import os
+        from rawserver.engine.datagram_batches import BatchMemory
+
+        memory = BatchMemory(is_ipv6=False)
+        child = os.fork()
+        if not child:
+            memory.buffer[:6] = b"theirs"
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(memory.buffer[:6] == bytes(6))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    assert subprocess.check_output(command, timeout=30) == b"True\n"
 
 
 PORTS = st.integers(0, 65535)

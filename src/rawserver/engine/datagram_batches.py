@@ -91,7 +91,9 @@ class BatchMemory:
     def __init__(self, is_ipv6: bool) -> None:
         name_length = _IPV6.size if is_ipv6 else _IPV4.size
         self.name_length = name_length
-        self.buffer = mmap.mmap(-1, SLOTS * _STRIDE)
+        # Private: a process that is forked off has its own datagrams.
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        self.buffer = mmap.mmap(-1, SLOTS * _STRIDE, private)
         self.incoming = _Messages(name_length)
         self.outgoing = _Messages(name_length)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self.buffer))

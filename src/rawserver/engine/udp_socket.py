@@ -261,7 +261,7 @@ class UdpSocket(Receiver):
             self._raw_server.add_task(self._give_pending)
 
     def _give_pending(self) -> None:
-        if self.is_reading:
+        if not self._paused:
             pending, self._pending = self._pending, []
             self._give_each(pending)
 
