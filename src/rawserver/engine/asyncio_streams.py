@@ -33,8 +33,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_buffer", "_fault", "_gone", "_limit", "_loop", "_most", "_paused", "_room", "_waiter",
-        "_wanted", "blamed", "connection", "ended", "leaving", "made",
+        "__weakref__", "_buffer", "_fault", "_gone", "_limit", "_loop", "_most", "_paused",
+        "_room", "_waiter", "_wanted", "blamed", "connection", "ended", "leaving", "made",
     )  # fmt: skip
 
     connection: SingleSocket
