@@ -158,6 +158,18 @@ def test_an_abstract_name_leaves_no_file_and_is_free_when_closed(
     assert not list(tmp_path.iterdir())
 
 
+@linux_only
+def test_an_abstract_name_that_somebody_has_is_refused_though_nobody_listens(
+    network: Keeping,
+) -> None:
+    name = f"\0rawserver-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(name)
+        with pytest.raises(OSError, match="in use"):
+            bound_sockets.unix_listening_socket(network, name, 5)
+    assert network.all_closed()
+
+
 def test_elsewhere_than_on_linux_an_abstract_name_is_refused(
     network: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
