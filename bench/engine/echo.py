@@ -37,7 +37,6 @@ class Figures(NamedTuple):
     cpu_us: float
     p50: float
     p99: float
-    load_busy: float
     others: float
 
 
@@ -92,7 +91,6 @@ def figures(runs: Sequence[Load]) -> Figures:
         median([run.cpu_us for run in runs]),
         median([run.p50 for run in runs]),
         median([run.p99 for run in runs]),
-        median([run.own_cpu_seconds / run.seconds for run in runs]),
         max(run.others for run in runs),
     )
 
@@ -109,7 +107,6 @@ def cell_table(cell: dict[str, Figures]) -> str:
             f"{base.cpu_us / one.cpu_us:.2f}" if base else "-",
             f"{one.p50 * 1e6:.0f}",
             f"{one.p99 * 1e6:.0f}",
-            f"{one.load_busy:.0%}",
             f"{one.others:.0%}",
         ]
         for name, one in cell.items()
@@ -122,7 +119,6 @@ def cell_table(cell: dict[str, Figures]) -> str:
         "x uvloop (more is better)",
         "p50 us",
         "p99 us",
-        "load busy",
         "others' CPU, most",
     ]
     return table(header, rows)

@@ -39,7 +39,6 @@ class Load(NamedTuple):
     messages: float
     seconds: float
     server_cpu_seconds: float
-    own_cpu_seconds: float
     p50: float
     p99: float
     unanswered: int
@@ -136,6 +135,8 @@ class Place:
         if process.returncode != 0:
             raise RuntimeError(errors.decode(errors="replace").strip())
         *figures, unanswered = out.split()
+        if int(unanswered) and kind != "udp":
+            raise RuntimeError(f"{int(unanswered)} connections never had their answer")
         settle(child)
         return Load(*map(float, figures), int(unanswered), others.part_of_a_core())
 
