@@ -15,16 +15,6 @@ from rawserver.engine.tls import TlsClient, TlsServer, TlsSettings, explain
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
-def identity(authority: Authority) -> Identity:
-    return authority.issue("example.org")
-
-
 class Side:
     """One side's TLS in memory."""
 
