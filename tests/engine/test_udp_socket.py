@@ -87,7 +87,7 @@ def test_a_fault_of_its_handler_goes_to_its_context_and_ends_nothing() -> None:
         def __init__(self) -> None:
             self.errors: list[BaseException] = []
 
-        def got_exception(self, error: BaseException) -> None:
+        def got_exception(self, error: BaseException, *where: object) -> None:
             self.errors.append(error)
 
     class Faulty:

@@ -1,7 +1,8 @@
 """Many datagrams by one call to the system: recvmmsg(2) and sendmmsg(2) of Linux, by ctypes.
 
-Of a burst of small datagrams each costs about 0.6 times what `recvfrom` takes for it, and 0.8
-times what `sendto` takes. A single one costs the same to receive, and more to send.
+Measured on loopback, of a burst of 32 small datagrams each costs the server 0.6 times what it does
+by `recvfrom` (0.45 on a socket of both families), and 0.77 times to send; a single one costs 1.07
+times (1.0).
 """
 
 from __future__ import annotations
@@ -32,8 +33,13 @@ _STRIDE = SLOT_SIZE + 192
 # About 1 MiB for both ways. Who forges addresses makes them be worked out again, no more.
 MOST_ADDRESSES = 4096
 
-_IPV4 = struct.Struct("=H2s4s8x")  # struct sockaddr_in
-_IPV6 = struct.Struct("=H2s4s16sI")  # struct sockaddr_in6
+# struct sockaddr_in and, but for the scope at its end, struct sockaddr_in6: port, (flow,) ip in the
+# network's order after the family in the machine's own.
+_IPV4 = struct.Struct("!2xH4s8x")
+_IPV6 = struct.Struct("!2xHI16s")
+_SCOPE = struct.Struct("=I")
+_IPV6_LENGTH = _IPV6.size + _SCOPE.size
+_FAMILY = struct.Struct("=H")
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, section 2.5.5.2
 
@@ -89,7 +95,7 @@ class BatchMemory:
     """What one call needs at a time, for sockets of one family. Not for two threads at once."""
 
     def __init__(self, is_ipv6: bool) -> None:
-        name_length = _IPV6.size if is_ipv6 else _IPV4.size
+        name_length = _IPV6_LENGTH if is_ipv6 else _IPV4.size
         self.name_length = name_length
         # Private: a process that is forked off has its own datagrams.
         private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
@@ -107,18 +113,16 @@ class BatchMemory:
 
     def show(self, raw: bytes) -> Any:
         """Return the address as `recvfrom` has it, but one of IPv4 always as (ip, port)."""
-        address: Any
         if not self._is_ipv6:
-            _, port, ip = _IPV4.unpack(raw)
-            address = (socket.inet_ntoa(ip), int.from_bytes(port, "big"))
+            number, ip = _IPV4.unpack(raw)
+            address: Any = (socket.inet_ntoa(ip), number)
         else:
-            _, port, flow, ip, scope = _IPV6.unpack(raw)
-            number = int.from_bytes(port, "big")
+            number, flow, ip = _IPV6.unpack_from(raw)
             if ip.startswith(_MAPPED):
                 address = (socket.inet_ntoa(ip[12:]), number)
             else:
-                shown = socket.inet_ntop(socket.AF_INET6, ip)
-                address = (shown, number, int.from_bytes(flow, "big"), scope)
+                (scope,) = _SCOPE.unpack_from(raw, _IPV6.size)
+                address = (socket.inet_ntop(socket.AF_INET6, ip), number, flow, scope)
         if len(self.shown) >= MOST_ADDRESSES:
             self.shown.clear()
         self.shown[raw] = address
@@ -129,18 +133,19 @@ class BatchMemory:
         ip, number = address[0], address[1]
         if not 0 <= number <= 65535:
             raise OverflowError("port must be 0-65535")
-        port = number.to_bytes(2, "big")
         if not self._is_ipv6:
-            raw = _IPV4.pack(socket.AF_INET, port, socket.inet_pton(socket.AF_INET, ip))
+            raw = bytearray(_IPV4.pack(number, socket.inet_pton(socket.AF_INET, ip)))
+            _FAMILY.pack_into(raw, 0, socket.AF_INET)
         else:
             flow, scope = address[2:] if len(address) == 4 else (0, 0)
             in_6 = f"::ffff:{ip}" if ":" not in ip else ip
-            packed = socket.inet_pton(socket.AF_INET6, in_6)
-            raw = _IPV6.pack(socket.AF_INET6, port, flow.to_bytes(4, "big"), packed, scope)
+            raw = bytearray(_IPV6.pack(number, flow, socket.inet_pton(socket.AF_INET6, in_6)))
+            _FAMILY.pack_into(raw, 0, socket.AF_INET6)
+            raw += _SCOPE.pack(scope)
         if len(self.packed) >= MOST_ADDRESSES:
             self.packed.clear()
-        self.packed[address] = raw
-        return raw
+        packed = self.packed[address] = bytes(raw)
+        return packed
 
 
 class OsDatagramBatches:
@@ -157,27 +162,23 @@ class OsDatagramBatches:
     def receive(self, limit: int) -> tuple[list[Datagram], int]:
         # Between threads: what `pop` returns is nobody else's until it is appended again.
         memory = self._free.pop() if self._free else BatchMemory(self._is_ipv6)
-        try:
-            return self._receive(memory, limit)
-        finally:
-            self._free.append(memory)
-
-    def _receive(self, memory: BatchMemory, limit: int) -> tuple[list[Datagram], int]:
         messages = memory.incoming
-        count = _recvmmsg(
-            self._sock.fileno(), messages.address, min(limit, SLOTS), _DONT_WAIT, None
-        )
+        most = limit if limit < SLOTS else SLOTS
+        count = _recvmmsg(self._sock.fileno(), messages.address, most, _DONT_WAIT, None)
         if count < 0:
+            self._free.append(memory)
             _raise_error()
         lengths = messages.lengths[:count].tolist()
-        buffer, shown, names = memory.buffer, memory.shown, messages.names
-        name_length, name, start = memory.name_length, 0, 0
+        buffer, shown, name_length = memory.buffer, memory.shown, memory.name_length
+        names = bytes(messages.names[: count * name_length])
         batch: list[Datagram] = []
+        name = start = 0
         for length in lengths:
-            raw = bytes(names[name : name + name_length])
-            name += name_length
+            raw = names[name : name + name_length]
             batch.append((shown.get(raw) or memory.show(raw), buffer[start : start + length]))
+            name += name_length
             start += _STRIDE
+        self._free.append(memory)
         return batch, sum(lengths)
 
     def send(self, datagrams: Sequence[tuple[Any, Buffer]]) -> tuple[int, int]:

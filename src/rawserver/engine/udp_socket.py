@@ -212,17 +212,22 @@ class UdpSocket(Receiver):
         batch: list[Datagram] = []
         failure: OSError | None = None
         count = 0
+        is_ipv6, receive = self._is_ipv6, self.sock.recvfrom
         for _ in range(limit):
             try:
-                data, address = self.sock.recvfrom(LARGEST_DATAGRAM)
+                data, address = receive(LARGEST_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                break
             except OSError as error:
                 failure = error
                 break
             if len(data) == LARGEST_DATAGRAM:
                 self.truncated += 1
                 continue
+            if is_ipv6 and address[0].startswith("::ffff:"):
+                address = peer_of(address)
             count += len(data)
-            batch.append((self._shown(address), data))
+            batch.append((address, data))
         if batch:
             self._took(batch, count)
         if failure is not None:
