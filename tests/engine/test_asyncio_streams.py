@@ -158,11 +158,23 @@ def test_what_nobody_reads_holds_the_peer_back(with_stream: Any, peer: Recorder)
             await asyncio.sleep(0)
         assert received(stream) == most
         assert peer.connection.buffered > 0
-        total = 0
+        total = len(await stream.read(most - 1))
+        assert not stream._paused  # it goes on before somebody waits
         while total < 32 * MIB:
             total += len(await stream.read(MIB))
         assert total == 32 * MIB
         assert peer.connection.is_flushed()
+
+    with_stream(use)
+
+
+def test_what_was_wanted_once_is_not_the_limit_afterwards(with_stream: Any, peer: Recorder) -> None:
+    async def use(stream: Stream) -> None:
+        peer.connection.write(b"x" * (16 * MIB))
+        await stream.readexactly(2 * MIB)
+        await stream.read(MIB)
+        await until(lambda: stream._paused)
+        assert received(stream) < MIB
 
     with_stream(use)
 
@@ -330,7 +342,11 @@ def test_a_closed_loop_hears_of_losses_without_harm(raw_server: RawServer, peer:
     loop = new_event_loop(raw_server)
     port = listen(raw_server, peer)
     stream = loop.run_until_complete(connect(raw_server, ("127.0.0.1", port)))
+    reading = loop.create_task(stream.read(1))
+    loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     raw_server.close()
     assert stream.ended
     assert stream.connection.lost
+    assert not reading.done()
+    reading._log_destroy_pending = False  # type: ignore[attr-defined]

@@ -83,7 +83,6 @@ async def _until_done(main: Coroutine[Any, Any, T], raw_server: RawServer) -> T 
     except asyncio.CancelledError:
         if not watch.has_cancelled:
             raise
-        task.uncancel()
         return None
     finally:
         watch.close()

@@ -35,7 +35,7 @@ class Conversation(Stream):
 
     def end(self) -> None:
         """Cancel the coroutine, because the context ends."""
-        # Once: the coroutine may be cleaning up when the loss is told, after the context's end.
+        # Once: after the loss it may be cleaning up.
         if not self._is_cancelled and not self._loop.is_closed():
             self._is_cancelled = True
             self._task.cancel()
