@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawserver.engine import datagram_batches
@@ -201,6 +201,7 @@ MEMORY_4 = BatchMemory(is_ipv6=False)
 MEMORY_6 = BatchMemory(is_ipv6=True)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4).map(str), PORTS)
 def test_ipv4_addresses_are_written_and_read(ip: str, port: int) -> None:
     assert MEMORY_4.show(MEMORY_4.pack((ip, port))) == (ip, port)
@@ -208,6 +209,7 @@ def test_ipv4_addresses_are_written_and_read(ip: str, port: int) -> None:
     assert MEMORY_6.pack((f"::ffff:{ip}", port)) == MEMORY_6.pack((ip, port))
 
 
+@settings(deadline=None)
 @given(IPV6, PORTS, st.integers(0, (1 << 20) - 1), st.integers(0, (1 << 32) - 1))
 def test_ipv6_addresses_are_written_and_read(ip: str, port: int, flow: int, scope: int) -> None:
     raw = MEMORY_6.pack((ip, port, flow, scope))
