@@ -5,14 +5,21 @@ from __future__ import annotations
 import selectors
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
-
     from rawserver.engine.rawserver import RawServer
 
 _EVENTS = selectors.EVENT_READ | selectors.EVENT_WRITE
+
+
+class HasFileno(Protocol):
+    """An object with a descriptor."""
+
+    def fileno(self) -> int: ...
+
+
+FileObject = int | HasFileno
 
 
 class Watched:
@@ -39,7 +46,7 @@ class Watched:
             selector.noted.append(self)
 
 
-class WatchedMap(Mapping["FileDescriptorLike", selectors.SelectorKey]):
+class WatchedMap(Mapping[FileObject, selectors.SelectorKey]):
     """What a selector watches, by file object or descriptor."""
 
     def __init__(self, selector: RawServerSelector) -> None:
@@ -48,7 +55,7 @@ class WatchedMap(Mapping["FileDescriptorLike", selectors.SelectorKey]):
     def __len__(self) -> int:
         return len(self._selector.watched)
 
-    def __getitem__(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+    def __getitem__(self, fileobj: FileObject) -> selectors.SelectorKey:
         return self._selector.find(fileobj).key
 
     def __iter__(self) -> Iterator[int]:
@@ -76,9 +83,7 @@ class RawServerSelector(selectors.BaseSelector):
         # So that everything leaves the poller before it is closed.
         raw_server.own(self, None)
 
-    def register(
-        self, fileobj: FileDescriptorLike, events: int, data: Any = None
-    ) -> selectors.SelectorKey:
+    def register(self, fileobj: FileObject, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file object.
 
         ValueError: no such events, or no descriptor. KeyError: it is watched already, or is one
@@ -99,15 +104,13 @@ class RawServerSelector(selectors.BaseSelector):
         self.watched[descriptor] = watched
         return key
 
-    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+    def unregister(self, fileobj: FileObject) -> selectors.SelectorKey:
         """Watch a file object no more; KeyError if it is not. It may be closed already."""
         watched = self.find(fileobj)
         self._forget(watched)
         return watched.key
 
-    def modify(
-        self, fileobj: FileDescriptorLike, events: int, data: Any = None
-    ) -> selectors.SelectorKey:
+    def modify(self, fileobj: FileObject, events: int, data: Any = None) -> selectors.SelectorKey:
         """Change what a file object is watched for, or its data.
 
         Raises as `register` and `unregister` do; after an OSError it is watched no more.
@@ -145,7 +148,7 @@ class RawServerSelector(selectors.BaseSelector):
             if one.mask & one.key.events and watched.get(one.key.fd) is one
         ]
 
-    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
+    def get_map(self) -> Mapping[FileObject, selectors.SelectorKey]:
         """Return what is watched, as it changes; None once closed."""
         # `BaseSelector.get_key` asks for the None, which its declared type leaves out.
         return self._map  # type: ignore[return-value]
@@ -161,7 +164,7 @@ class RawServerSelector(selectors.BaseSelector):
         for watched in list(self.watched.values()):
             self._forget(watched)
 
-    def find(self, fileobj: FileDescriptorLike) -> Watched:
+    def find(self, fileobj: FileObject) -> Watched:
         """Return how a file object is watched; KeyError if it is not."""
         try:
             return self.watched[descriptor_of(fileobj)]
@@ -182,7 +185,7 @@ class RawServerSelector(selectors.BaseSelector):
             self.raw_server.unregister(descriptor, watched)
 
 
-def descriptor_of(fileobj: FileDescriptorLike) -> int:
+def descriptor_of(fileobj: FileObject) -> int:
     """Return a file object's descriptor; ValueError if it has none."""
     if isinstance(fileobj, int):
         descriptor = fileobj
