@@ -5,14 +5,14 @@ import pytest
 from kit.joined import join, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
-from rawserver import RawServer, SingleSocket
+from rawserver import RawServer, SingleSocket, Where
 
 
 class Context:
     def __init__(self) -> None:
         self.errors: list[BaseException] = []
 
-    def got_exception(self, error: BaseException) -> None:
+    def got_exception(self, error: BaseException, where: Where) -> None:
         self.errors.append(error)
 
 

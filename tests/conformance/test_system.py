@@ -116,7 +116,7 @@ def test_without_a_handler_an_interrupt_closes_everything_and_is_raised() -> Non
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
-def test_when_descriptors_have_run_out_it_rests_and_goes_on_when_there_are_some() -> None:
+def test_when_descriptors_have_run_out_it_sheds_and_goes_on_when_there_are_some() -> None:
     program = Program("""
         import os, resource, socket, time
         made = []
@@ -164,8 +164,21 @@ def test_when_descriptors_have_run_out_it_rests_and_goes_on_when_there_are_some(
         assert failed[0].errno == 24, failed
         for descriptor in fill:
             os.close(descriptor)
-        run(lambda: [one.close() for one in made] and len(made) == 11, 10.0)
-        assert len(made) == 11, len(made)
+        # In a long shortage those who could not be served were told so by being closed.
+        [listener] = raw_server.listeners()
+        assert listener.admission.refused == {"descriptors": 8}, listener.admission.refused
+        for caller in callers[2:]:
+            caller.settimeout(5.0)
+            try:
+                assert caller.recv(1) == b""
+            except ConnectionResetError:
+                pass
+        for one in made:
+            one.close()
+        raw_server.listen_once(0.0)
+        with socket.create_connection(serversocket.getsockname()):
+            run(lambda: len(made) == 4, 10.0)
+        assert len(made) == 4, len(made)
         raw_server.close()
         for caller in callers:
             caller.close()

@@ -283,7 +283,7 @@ def test_when_it_is_made_nothing_is_due_any_more(scripted: Scripted) -> None:
     handler = scripted.start(address, idle_timeout=math.inf)
     scripted.run(0.2)
     assert handler.events == ["connection_made"]
-    assert not len(scripted.raw_server._tasks)
+    assert not len(scripted.raw_server.tasks)
 
 
 def test_all_that_fail_in_one_turn_are_one_failure(scripted: Scripted) -> None:

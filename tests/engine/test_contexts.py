@@ -1,5 +1,6 @@
 import pytest
 
+from rawserver.engine.account import Account
 from rawserver.engine.contexts import Contexts
 
 
@@ -13,8 +14,8 @@ class Thing:
 
 def test_a_context_ends_what_it_owns_and_nothing_else() -> None:
     contexts = Contexts()
-    contexts.add("a")
-    contexts.add("b")
+    contexts.add("a", Account())
+    contexts.add("b", Account())
     mine, disowned, others = Thing(), Thing(), Thing()
     contexts.own(mine, "a")
     contexts.own(disowned, "a")
@@ -37,11 +38,11 @@ def test_a_context_that_is_not_live_owns_nothing() -> None:
 
 def test_a_context_is_added_once() -> None:
     contexts = Contexts()
-    contexts.add("a")
+    contexts.add("a", Account())
     with pytest.raises(ValueError, match="already"):
-        contexts.add("a")
+        contexts.add("a", Account())
     contexts.end("a")
-    contexts.add("a")
+    contexts.add("a", Account())
 
 
 def test_things_end_in_the_order_in_which_they_came() -> None:

@@ -1,111 +1,126 @@
 import errno
-import logging
 import socket
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from kit.joined import listen
 from kit.loop import run_until
 from kit.recorder import Recorder
-from rawserver import Config, RawServer
-from rawserver.engine.listener import Listener
+from rawserver import READABLE, Config, RawServer
 
 
-class Server:
-    """What a listener asks of its RawServer, with a task that the test runs."""
-
-    def __init__(self) -> None:
-        self.config = Config(accepts_per_turn=5)
-        self.registered: set[int] = set()
-        self.accepted_sockets: list[object] = []
-        self.reports: list[str] = []
-        self.tasks: list[Any] = []
-
-    def register(self, descriptor: int, pollable: object, events: int) -> None:
-        assert descriptor not in self.registered
-        self.registered.add(descriptor)
-
-    def unregister(self, descriptor: int, pollable: object) -> None:
-        self.registered.remove(descriptor)
-
-    def accepted(self, listener: Listener, sock: object, address: object) -> None:
-        self.accepted_sockets.append(sock)
-
-    def report(self, level: int, text: str) -> None:
-        assert level == logging.ERROR
-        self.reports.append(text)
-
-    def add_task(self, func: Any, delay: float) -> Any:
-        self.tasks.append(func)
-        return Pause(self)
-
-
-class Pause:
-    def __init__(self, server: Server) -> None:
-        self.server = server
-
-    def cancel(self) -> None:
-        self.server.tasks.clear()
-
-
-class Accepting:
-    """A server socket whose next outcomes are written down."""
+class Waiting:
+    """A server socket whose next outcomes are written down: errors, or connections."""
 
     def __init__(self, *outcomes: object) -> None:
         self.outcomes = list(outcomes)
-
-    def fileno(self) -> int:
-        return 7
+        self._sock = socket.socket()
 
     def accept(self) -> tuple[object, object]:
         outcome = self.outcomes.pop(0) if self.outcomes else BlockingIOError()
         if isinstance(outcome, BaseException):
             raise outcome
-        return outcome, ("127.0.0.1", 1)
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours, ("127.0.0.1", 1)
+
+    def setblocking(self, flag: bool) -> None: ...
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
 
 
-def make(*outcomes: object) -> tuple[Server, Listener]:
-    server = Server()
-    return server, Listener(server, Accepting(*outcomes), object(), None, None)
+class Scene:
+    """A listener on a RawServer that is not turned, and those who were made on it."""
+
+    def __init__(self, *outcomes: object) -> None:
+        self.reports: list[str] = []
+        config = Config(accepts_per_turn=5)
+        self.raw_server = RawServer(config=config, errorfunc=lambda _, text: self.told(text))
+        self.handler = Recorder()
+        self.listener = self.raw_server.start_listening(Waiting(*outcomes), self.handler)
+
+    def told(self, text: str) -> None:
+        self.reports.append(text)
+
+    def accept(self) -> int:
+        """Have the listener accept; returns how many have been made in all."""
+        self.listener.ready(READABLE)
+        return len(self.handler.connections)
+
+    def rest(self) -> None:
+        """Let a rest be over."""
+        assert not self.listener.is_reading
+        self.listener._rest.cancel()
+        self.listener._go_on()
+        assert self.listener.is_reading
 
 
-def test_a_turn_takes_so_many_and_no_more() -> None:
-    server, listener = make(*range(8))
-    listener.ready(1)
-    assert server.accepted_sockets == [0, 1, 2, 3, 4]
-    listener.ready(1)
-    assert server.accepted_sockets == list(range(8))
+@pytest.fixture
+def begin() -> Iterator[Callable[..., Scene]]:
+    scenes: list[Scene] = []
+
+    def begin(*outcomes: object) -> Scene:
+        scenes.append(Scene(*outcomes))
+        return scenes[-1]
+
+    yield begin
+    for scene in scenes:
+        scene.raw_server.close()
 
 
-def test_a_peer_that_gave_up_does_not_hold_up_the_next() -> None:
-    server, listener = make(ConnectionAbortedError(errno.ECONNABORTED, ""), 1)
-    listener.ready(1)
-    assert server.accepted_sockets == [1]
-    assert not server.reports
+def test_a_turn_takes_so_many_and_no_more(begin: Callable[..., Scene]) -> None:
+    scene = begin(*range(8))
+    assert scene.accept() == 5
+    assert scene.accept() == 8
 
 
-@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
-def test_when_the_system_has_no_room_it_rests_and_says_so_once(code: int) -> None:
-    server, listener = make(OSError(code, ""), OSError(code, ""), 1, OSError(code, ""))
+def test_a_peer_that_gave_up_does_not_hold_up_the_next(begin: Callable[..., Scene]) -> None:
+    scene = begin(ConnectionAbortedError(errno.ECONNABORTED, ""), 1)
+    assert scene.accept() == 1
+    assert not scene.reports
+
+
+@pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM])
+def test_when_the_system_has_no_room_it_rests_and_says_so_once(
+    begin: Callable[..., Scene], code: int
+) -> None:
+    scene = begin(OSError(code, ""), OSError(code, ""), 1, OSError(code, ""))
     for _ in range(2):
-        listener.ready(1)
-        assert not server.registered
-        server.tasks.pop()()
-        assert server.registered == {7}
-    assert len(server.reports) == 1
-    listener.ready(1)
-    assert server.accepted_sockets == [1]
-    assert len(server.reports) == 2  # it went well in between
+        assert scene.accept() == 0
+        scene.rest()
+    assert len(scene.reports) == 1
+    assert scene.accept() == 1
+    assert len(scene.reports) == 2  # it went well in between
 
 
-def test_one_that_rests_can_be_stopped() -> None:
-    server, listener = make(OSError(errno.EMFILE, ""))
-    listener.ready(1)
-    listener.stop()
-    listener.stop()
-    assert not server.tasks
-    assert not server.registered
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_a_short_shortage_of_descriptors_leaves_those_who_wait_and_a_long_one_closes_them(
+    begin: Callable[..., Scene], code: int
+) -> None:
+    scene = begin(OSError(code, ""), OSError(code, ""), 1, 2)
+    assert scene.accept() == 0
+    scene.rest()
+    assert not scene.listener.admission.refused
+    assert scene.accept() == 0
+    assert scene.listener.admission.refused == {"descriptors": 2}
+    assert len(scene.reports) == 1
+    scene.rest()
+    scene.listener.serversocket.outcomes += [3]
+    assert scene.accept() == 1
+
+
+def test_one_that_rests_can_be_stopped(begin: Callable[..., Scene]) -> None:
+    scene = begin(OSError(errno.EMFILE, ""))
+    scene.accept()
+    scene.listener.stop()
+    scene.listener.stop()
+    assert not len(scene.raw_server.tasks)
+    assert not scene.listener.is_reading
 
 
 def test_stopping_within_a_connection_leaves_the_others_waiting(raw_server: RawServer) -> None:

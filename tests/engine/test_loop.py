@@ -4,7 +4,8 @@ import threading
 import pytest
 
 from kit.loop import run_until
-from rawserver import Config, RawServer
+from rawserver import Config, RawServer, Where
+from rawserver.engine.connection_loop import ConnectionLoop
 from rawserver.engine.loop import Loop
 from rawserver.engine.network import SocketAddress
 
@@ -93,7 +94,7 @@ def test_a_call_from_another_thread_is_refused_while_it_runs() -> None:
     outcomes = threading.Semaphore(0)
 
     def intrude() -> None:
-        for call in (lambda: loop.add_task(print), lambda: loop.remove_context("x")):
+        for call in (lambda: loop.add_task(print), loop.check_thread):
             try:
                 call()
             except RuntimeError as error:
@@ -120,16 +121,14 @@ def test_work_that_ends_after_the_loop_harms_nobody() -> None:
 
 
 def test_scanning_early_does_not_make_more_scans(raw_server: RawServer) -> None:
-    class Idler:
-        progress_at = 0.0
-        idle_timeout = 1e9
+    class Patient:
+        def look(self, now: float) -> float | None:
+            return None
 
-        def idle(self) -> None: ...
-
-    raw_server._idle_timeouts.add(Idler())
+    raw_server.watch(Patient(), raw_server.now + 1e9)
     for _ in range(10):
         raw_server.scan_for_timeouts()
-    assert len(raw_server._tasks) == 1
+    assert len(raw_server.tasks) == 1
 
 
 def test_a_fault_is_told_with_its_traceback_or_not_if_so_wanted() -> None:
@@ -153,11 +152,11 @@ def test_a_fault_is_told_with_its_traceback_or_not_if_so_wanted() -> None:
 
 def test_a_fault_of_got_exception_is_told_too() -> None:
     class Context:
-        def got_exception(self, error: BaseException) -> None:
+        def got_exception(self, error: BaseException, where: Where) -> None:
             raise ValueError("second fault") from error
 
     reports: list[str] = []
-    loop = make(reports)
+    loop = ConnectionLoop(None, None, None, True, lambda level, text: reports.append(text))
     context = Context()
     loop.add_context(context)
     loop.add_task(lambda: 1 / 0, 0.0, (), context)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rawserver.engine.account import Account
 from rawserver.engine.contexts import Contexts
 from rawserver.engine.work import Done, Work
 
@@ -52,10 +53,10 @@ def test_an_error_that_nobody_takes_is_raised_on_the_loop() -> None:
 
 def test_a_later_life_of_its_context_is_not_told() -> None:
     posted, told = Posted(), []
-    posted.contexts.add("mine")
+    posted.contexts.add("mine", Account())
     work = posted.work(divmod, (7, 2), lambda *outcome: told.append(outcome), "mine")
     posted.contexts.end("mine")
-    posted.contexts.add("mine")
+    posted.contexts.add("mine", Account())
     work()
     posted.deliver()
     assert [context for _, _, context in posted.letters] == ["mine"]

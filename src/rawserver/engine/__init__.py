@@ -1,15 +1,27 @@
 """The loop: moves bytes and waits for time."""
 
+from rawserver.engine.admission import Limits
 from rawserver.engine.config import Config
 from rawserver.engine.disk import Disk, File, FileStatus
-from rawserver.engine.errors import FileEnded, IdleTimeout, WriteBufferFull
+from rawserver.engine.errors import (
+    FileEnded,
+    FirstBytesTimeout,
+    HandshakeTimeout,
+    IdleTimeout,
+    TooManyConnections,
+    WriteBufferFull,
+    WriteStalled,
+)
+from rawserver.engine.fault_reports import Where
 from rawserver.engine.handler import Address, DatagramHandler, Handler, ListeningHandler
 from rawserver.engine.listener import Listener
 from rawserver.engine.network import READABLE, WRITABLE, Network, Poller, Socket
 from rawserver.engine.os_disk import OsDisk
 from rawserver.engine.os_network import OsNetwork
+from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.rawserver import RawServer
 from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.statistics import ListenerStatistics, Statistics, Traffic
 from rawserver.engine.task import Task
 from rawserver.engine.udp_socket import UdpSocket
 
@@ -23,18 +35,28 @@ __all__ = [
     "File",
     "FileEnded",
     "FileStatus",
+    "FirstBytesTimeout",
     "Handler",
+    "HandshakeTimeout",
     "IdleTimeout",
+    "Limits",
     "Listener",
+    "ListenerStatistics",
     "ListeningHandler",
     "Network",
     "OsDisk",
     "OsNetwork",
     "Poller",
+    "RateLimit",
     "RawServer",
     "SingleSocket",
     "Socket",
+    "Statistics",
     "Task",
+    "TooManyConnections",
+    "Traffic",
     "UdpSocket",
+    "Where",
     "WriteBufferFull",
+    "WriteStalled",
 ]

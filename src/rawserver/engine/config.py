@@ -23,6 +23,17 @@ class Config:
     # router, which remembers each that is not answered for a minute or two, keeps room in a table
     # of a few thousand.
     max_half_open: int | None = 500
+    # What waits to be sent, and nothing of it is acknowledged for so long: the peer has gone, or
+    # does not read. TCP itself doubles its patience up to two minutes between two attempts.
+    write_stall_timeout: float | None = 120.0
+    # Of who connects, the first byte has to come so soon; without limit, as in many protocols the
+    # one that was connected to speaks first.
+    first_bytes_timeout: float | None = None
+    # A TLS handshake, and the header of a proxy before it. Two round trips, and some work.
+    handshake_timeout: float | None = 10.0
+    # Whether `close` resets: the peer is told that things went wrong, and no port here waits in
+    # TIME_WAIT.
+    close_with_rst: bool = False
     # After `close_when_flushed` a peer that still sends may take so long to see the end.
     linger_timeout: float = 2.0
     # The most connections that wait to be accepted; the system caps it (net.core.somaxconn).

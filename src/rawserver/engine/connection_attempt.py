@@ -18,6 +18,7 @@ from rawserver.engine.single_socket import SingleSocket
 from rawserver.engine.task import Task
 
 if TYPE_CHECKING:
+    from rawserver.engine.outgoing import Outgoing
     from rawserver.engine.rawserver import RawServer
 
 # Sockets of one attempt at once. When the next address is due the oldest is given up: with the
@@ -38,7 +39,7 @@ class ConnectionAttempt:
 
     __slots__ = (
         "_address", "_connection", "_deadline", "_errors", "_left", "_local", "_next_is_due",
-        "_over", "_racing", "_raw_server", "_targets", "_timeout", "_urgent",
+        "_outgoing", "_over", "_racing", "_raw_server", "_targets", "_timeout", "_urgent",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +47,7 @@ class ConnectionAttempt:
         raw_server: RawServer,
         connection: SingleSocket,
         address: Address,
+        outgoing: Outgoing,
         timeout: float | None,
         local: SocketAddress | None = None,
         urgent: bool = False,
@@ -53,6 +55,7 @@ class ConnectionAttempt:
         self._raw_server = raw_server
         self._connection = connection
         self._address = address
+        self._outgoing = outgoing
         self._timeout = self._left = math.inf if timeout is None else timeout
         self._local = local
         self._urgent = urgent
@@ -152,7 +155,7 @@ class ConnectionAttempt:
         self._finish()
         sock = racing.hand_over()
         try:
-            self._raw_server.connected(self._connection, sock, peer)
+            self._outgoing.connected(self._connection, sock, peer)
         except OSError as error:  # the poller has no room for it
             self._raw_server.could_not_connect(self._connection, self._address, error)
 

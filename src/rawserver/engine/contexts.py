@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Protocol
 
+from rawserver.engine.account import Account
+
 
 class Endable(Protocol):
     """Anything that a context can own: a task, a connection, a listener."""
@@ -17,19 +19,34 @@ class Contexts:
 
     def __init__(self) -> None:
         self._things: dict[Hashable, dict[Endable, None]] = {None: {}}
+        self._accounts: dict[Hashable, Account] = {None: Account()}
 
     def __contains__(self, context: Hashable) -> bool:
         return context in self._things
 
-    def add(self, context: Hashable) -> None:
+    @property
+    def accounts(self) -> dict[Hashable, Account]:
+        """What each live context has of connections and bytes."""
+        return self._accounts
+
+    def add(self, context: Hashable, account: Account) -> None:
         """Begin a context; ValueError if it is there already."""
         if context in self._things:
             raise ValueError(f"the context {context!r} is there already")
         self._things[context] = {}
+        self._accounts[context] = account
 
     def things(self, context: Hashable) -> dict[Endable, None] | None:
         """Return what a context owns, None if it is not live."""
         return self._things.get(context)
+
+    def account(self, context: Hashable) -> Account | None:
+        """Return a context's account, None if it is not live."""
+        return self._accounts.get(context)
+
+    def all_things(self) -> list[Endable]:
+        """Return what all contexts own."""
+        return [thing for things in self._things.values() for thing in things]
 
     def own(self, thing: Endable, context: Hashable) -> None:
         """Give a thing to a context; ValueError if it is not live."""
@@ -52,11 +69,11 @@ class Contexts:
         if context is None:
             raise ValueError("None is always live: end the loop instead")
         things = self._things.pop(context, {})
+        self._accounts.pop(context, None)
         for thing in list(things):
             thing.end()
 
     def end_all(self) -> None:
         """End all things; the contexts stay."""
-        for things in list(self._things.values()):
-            for thing in list(things):
-                thing.end()
+        for thing in self.all_things():
+            thing.end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from rawserver.engine.network import READABLE, Socket
@@ -23,9 +23,17 @@ class Lingering:
     section 9.6). It ends with the peer's end, the context, or `Config.linger_timeout`.
     """
 
-    __slots__ = ("_context", "_deadline", "_descriptor", "_raw_server", "_sock")
+    __slots__ = ("_context", "_deadline", "_descriptor", "_on_end", "_raw_server", "_sock")
 
-    def __init__(self, raw_server: RawServer, sock: Socket, context: Hashable) -> None:
+    def __init__(
+        self,
+        raw_server: RawServer,
+        sock: Socket,
+        context: Hashable,
+        on_end: Callable[[], object] | None = None,
+    ) -> None:
+        """`on_end` is called when it has closed, from the loop or from here."""
+        self._on_end = on_end
         self._raw_server = raw_server
         self._sock = sock
         self._context = context
@@ -54,3 +62,5 @@ class Lingering:
         self._deadline.cancel()
         self._raw_server.disown(self, self._context)
         self._raw_server.forget(self._descriptor, self._sock, True)
+        if self._on_end is not None:
+            self._on_end()

@@ -1,4 +1,4 @@
-"""The loop itself: turns, tasks, work off the loop, and contexts that own things.
+"""The loop itself: turns, and the tasks and descriptors that are due in them.
 
 A turn polls until a task is due, runs the tasks that were due when it began, then what the poller
 found, then tells the handlers of connections that ended. Nothing else calls a handler.
@@ -6,27 +6,23 @@ found, then tells the handlers of connections that ended. Nothing else calls a h
 
 from __future__ import annotations
 
-import logging
-import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Hashable
-from contextlib import suppress
+from threading import get_ident
 from typing import Any, Protocol
 
 from rawserver.engine.config import Config
 from rawserver.engine.contexts import Contexts, Endable
-from rawserver.engine.handler import Address
-from rawserver.engine.idle_timeouts import IdleTimeouts
+from rawserver.engine.endpoint import Endpoint
+from rawserver.engine.fault_reports import ErrorFunction, FaultReports, Where, call_of
 from rawserver.engine.mailbox import Letter, Mailbox
 from rawserver.engine.network import READABLE, Network, Socket
 from rawserver.engine.os_network import OsNetwork
-from rawserver.engine.single_socket import SingleSocket
 from rawserver.engine.task import Task, TaskQueue
+from rawserver.engine.timeouts import Timeouts, Watch
+from rawserver.engine.turn_times import TurnTimes, name_of
 from rawserver.engine.work import Done, Work
-
-ErrorFunction = Callable[[int, str], None]
 
 # When the loop ends, handlers that hear of it may start things; so often they are ended too.
 MOST_CLOSING_ROUNDS = 100
@@ -54,24 +50,25 @@ class Loop:
         self.doneflag = threading.Event() if doneflag is None else doneflag
         self.config = Config() if config is None else config
         self.network: Network = OsNetwork() if network is None else network
-        self.noisy = noisy
-        self.errorfunc = _write_to_stderr if errorfunc is None else errorfunc
+        self.faults = FaultReports(noisy, errorfunc)
         self.poller = self.network.make_poller()
         # The time of this turn, seconds of the network's clock.
         self.now = self.network.time()
+        self.times = TurnTimes()
         self._time = self.network.time
-        self._tasks = TaskQueue()
+        self.tasks = TaskQueue()
         self._contexts = Contexts()
         self._registered: dict[int, Pollable] = {}
-        self._idle_timeouts = IdleTimeouts()
+        self._timeouts = Timeouts()
         self._scan: Task | None = None
         # Ended connections whose handlers have not been told, and sockets that are closed when
         # the turn is over: until then no other socket can get their descriptors, and with them
         # the events that were polled for them.
-        self._lost: deque[SingleSocket] = deque()
+        self._lost: deque[Endpoint] = deque()
         self._held: list[Socket] = []
         self._closed = False
-        self._thread: int | None = None
+        # The thread that runs the loop; None while it does not run.
+        self.thread: int | None = None
         self._mailbox = Mailbox(self.network.make_wakeup(), self._add_task)
         self.register(self._mailbox.wakeup.fileno(), self._mailbox, READABLE)
 
@@ -91,7 +88,7 @@ class Loop:
         finally:
             stop_watching()
             self._end()
-            self._thread = None
+            self.thread = None
 
     def listen_once(self, period: float | None = None) -> None:
         """Make one turn, which waits `period` seconds at most, for use in another main loop."""
@@ -99,42 +96,56 @@ class Loop:
         try:
             self._turn(period)
         finally:
-            self._thread = None
+            self.thread = None
 
     def _begin_in_this_thread(self) -> None:
-        if self._thread is not None:
+        if self.thread is not None:
             raise RuntimeError("the loop runs already")
         if self._closed:
             raise RuntimeError("the loop has ended")
-        self._thread = threading.get_ident()
+        self.thread = get_ident()
 
-    def _check_thread(self) -> None:
-        if self._thread is not None and self._thread != threading.get_ident():
+    def check_thread(self) -> None:
+        """Raise RuntimeError in a thread other than the loop's, while it runs."""
+        if self.thread is not None and self.thread != get_ident():
             raise RuntimeError("the loop runs in another thread: use external_add_task")
 
     def _turn(self, period: float | None) -> None:
+        times, time = self.times, self._time
         events = self.poller.poll(self._poll_timeout(period))
-        self.now = self._time()
-        for task in self._tasks.take_due(self.now):
+        self.now = before = time()
+        times.begin(before)
+        for task in self.tasks.take_due(before):
             if not task.cancelled:
+                times.running = task
                 self._run(task)
+                after = time()
+                if after - before > times.longest:
+                    times.note_longest(task, after - before)
+                before = after
         registered = self._registered
         for descriptor, mask in events:
             pollable = registered.get(descriptor)
             if pollable is not None:
+                times.running = pollable
                 try:
                     pollable.ready(mask)
                 except Exception as error:
-                    self.context_failed(None, error)
+                    self.context_failed(None, error, Where(name_of(pollable)))
+                after = time()
+                if after - before > times.longest:
+                    times.note_longest(pollable, after - before)
+                before = after
         if self._lost:
             self._tell_lost()
         if self._held:
             self._close_held()
+        times.end(before)
 
     def _poll_timeout(self, period: float | None) -> float | None:
         if self._lost or self._held:
             return 0.0
-        due = self._tasks.next_due()
+        due = self.tasks.next_due()
         if due is None:
             return period
         wait = min(max(0.0, due - self._time()), LONGEST_POLL_SECONDS)
@@ -146,14 +157,10 @@ class Loop:
         try:
             task.func(*task.args)
         except Exception as error:
-            self.context_failed(task.context, error)
+            self.context_failed(task.context, error, Where(call_of(task.func)))
 
     def _tell_lost(self) -> None:
-        # Only those of this turn: a handler that ends another in `connection_lost` is not nested.
-        for _ in range(len(self._lost)):
-            connection = self._lost.popleft()
-            self.call_handler(connection, "connection_lost")
-            self._contexts.disown(connection, connection.context)
+        """Tell the handlers of connections that ended; `ConnectionLoop` has some."""
 
     def _close_held(self) -> None:
         held, self._held = self._held, []
@@ -166,7 +173,7 @@ class Loop:
         `listen_forever` does it itself; who drives the loop by `listen_once` calls it at the end.
         RuntimeError while the loop runs, where handlers would be called from within one.
         """
-        if self._thread is not None:
+        if self.thread is not None:
             raise RuntimeError("the loop runs: set its doneflag to end it")
         self._end()
 
@@ -185,31 +192,37 @@ class Loop:
         self.poller.close()
 
     def _run_what_tells_of_the_end(self) -> None:
-        for task in self._tasks.take_due(self.now):
-            if not task.cancelled and task.func == self._tell_failed:
-                self._run(task)
+        """Run those tasks alone that a loop that has ended still owes; `ConnectionLoop` has."""
 
-    # Idle connections.
+    # Time-outs.
 
     def scan_for_timeouts(self) -> None:
         """End the connections on which nothing passed for their time-out."""
         if self._scan is not None:
             self._scan.cancel()  # somebody called this before it was due
             self._scan = None
-        for connection in self._idle_timeouts.take_idle(self._time()):
-            connection.idle()
-        self._scan_later()
+        self._timeouts.look(self._time())
+        if len(self._timeouts):
+            self._scan_later()
 
-    def _watch_for_idleness(self, connection: SingleSocket) -> None:
-        self._idle_timeouts.add(connection)
-        if self._scan is None:
+    def watch(self, watch: Watch, at: float | None) -> None:
+        """Have a watch look, at a time of the clock; for RawServer's own parts."""
+        self._timeouts.add(watch, at)
+        if self._scan is None and len(self._timeouts):
             self._scan_later()
 
     def _scan_later(self) -> None:
-        if len(self._idle_timeouts):
-            self._scan = self._add_task(
-                self.scan_for_timeouts, self.config.timeout_check_interval, (), None
-            )
+        interval = self.config.timeout_check_interval
+        self._scan = self._add_task(self.scan_for_timeouts, interval, (), None)
+
+    @property
+    def errorfunc(self) -> ErrorFunction:
+        """Who is told, at a level of `logging`, what goes wrong; may be replaced."""
+        return self.faults.errorfunc
+
+    @errorfunc.setter
+    def errorfunc(self, errorfunc: ErrorFunction) -> None:
+        self.faults.errorfunc = errorfunc
 
     # Tasks and work.
 
@@ -225,7 +238,7 @@ class Loop:
         Tasks run in the order of (due time, order added). One of a context that is not live is
         dropped: the returned task is cancelled already.
         """
-        self._check_thread()
+        self.check_thread()
         return self._add_task(func, delay, args, context)
 
     def _add_task(
@@ -233,13 +246,13 @@ class Loop:
     ) -> Task:
         due = self._time() + delay if delay > 0 else self.now
         if context is None:
-            return self._tasks.add(due, func, args, None)
+            return self.tasks.add(due, func, args, None)
         things = self._contexts.things(context)
         if things is None:
             task = Task(None, due, func, args, context)
             task.cancel()
             return task
-        task = self._tasks.add(due, func, args, context)
+        task = self.tasks.add(due, func, args, context)
         task.owner = things
         things[task] = None
         return task
@@ -284,54 +297,43 @@ class Loop:
             Work(self.external_add_task, self._contexts, look_up, args, done, context)
         )
 
-    # Contexts.
+    # What RawServer's own parts tell the loop.
 
-    def add_context(self, context: Hashable) -> None:
-        """Let `context` own things; it may offer `got_exception(error)`. ValueError if it does."""
-        self._contexts.add(context)
-
-    def remove_context(self, context: Hashable) -> None:
-        """End all that a context owns, at once: tasks, connections, attempts, listeners, work.
-
-        The handlers of its connections still hear `connection_lost`. Its listening sockets are
-        closed. Nothing if it is not live.
-        """
-        self._check_thread()
-        self._contexts.end(context)
+    def hold(self, sock: Socket) -> None:
+        """Close a socket when the turn is over."""
+        self._held.append(sock)
 
     def own(self, thing: Endable, context: object) -> None:
-        """Give a thing to a context; for RawServer's own parts."""
+        """Give a thing to a context."""
         self._contexts.own(thing, context)
 
     def disown(self, thing: Endable, context: object) -> None:
-        """Take a thing from a context; for RawServer's own parts."""
+        """Take a thing from a context."""
         self._contexts.disown(thing, context)
-
-    def could_not_connect(
-        self, connection: SingleSocket, address: Address, error: BaseException
-    ) -> None:
-        """Tell the handler, in the next turn; for RawServer's own parts."""
-        self._contexts.disown(connection, connection.context)
-        self._add_task(self._tell_failed, 0.0, (connection, address, error), None)
-
-    def _tell_failed(
-        self, connection: SingleSocket, address: Address, error: BaseException
-    ) -> None:
-        connection.failed(error)
-        failed = getattr(connection.handler, "connection_failed", None)
-        if failed is not None:
-            try:
-                failed(address, error)
-            except Exception as fault:
-                self.context_failed(connection.context, fault)
-
-    # What RawServer's own parts tell the loop.
 
     def register(self, descriptor: int, pollable: Pollable, events: int) -> None:
         """Have `pollable.ready` called for a descriptor's events."""
         if events:
             self.poller.register(descriptor, events)
         self._registered[descriptor] = pollable
+
+    def replace(self, descriptor: int, pollable: Pollable) -> None:
+        """Have `pollable.ready` called for what a descriptor is polled for already."""
+        self._registered[descriptor] = pollable
+
+    def change(self, descriptor: int, before: int, after: int) -> None:
+        """Poll a registered descriptor for other events than before."""
+        if not after:
+            # A poller shows hang-ups of whatever is registered, again and again.
+            self.poller.unregister(descriptor)
+        elif not before:
+            self.poller.register(descriptor, after)
+        else:
+            self.poller.modify(descriptor, after)
+
+    def is_registered(self, descriptor: int) -> bool:
+        """Tell whether a descriptor is here, polled or paused."""
+        return descriptor in self._registered
 
     def unregister(self, descriptor: int, pollable: Pollable) -> None:
         """Poll a descriptor no more."""
@@ -348,48 +350,12 @@ class Loop:
         if sock is not None:
             self._held.append(sock)
 
-    def was_lost(self, connection: SingleSocket) -> None:
-        """Note a connection that ended; its handler is told at the end of the turn."""
-        self._idle_timeouts.remove(connection)
-        self._lost.append(connection)
-
-    def call_handler(self, connection: SingleSocket, name: str) -> Any:
-        """Call a method of a connection's handler, if it has it; a fault ends the connection."""
-        method = getattr(connection.handler, name, None)
-        if method is None:
-            return None
-        try:
-            return method(connection)
-        except Exception as error:
-            self.handler_failed(connection, error)
-            return None
-
-    def handler_failed(self, connection: SingleSocket, error: BaseException) -> None:
-        """End a connection whose handler raised, and tell its context."""
-        # The handler may have given the connection to a context during the call: it is asked now.
-        context = connection.context
-        connection.lose(error)
-        self.context_failed(context, error)
-
-    def context_failed(self, context: object, error: BaseException) -> None:
+    def context_failed(
+        self, context: object, error: BaseException, where: Where | str = "a handler"
+    ) -> None:
         """Report a fault of a handler or task, and give it to the context."""
-        if self.noisy:
-            self.report(logging.ERROR, "".join(traceback.format_exception(error)).rstrip())
-        got_exception = getattr(context, "got_exception", None)
-        if got_exception is not None:
-            try:
-                got_exception(error)
-            except Exception as fault:
-                self.report(logging.ERROR, "".join(traceback.format_exception(fault)).rstrip())
+        self.faults.failed(context, error, Where(where) if isinstance(where, str) else where)
 
     def report(self, level: int, text: str) -> None:
-        """Tell `errorfunc`; where that fails, stderr, and where that fails there is nobody left."""
-        try:
-            self.errorfunc(level, text)
-        except Exception as error:  # a full disk under a log must not end everybody's connections
-            with suppress(Exception):
-                _write_to_stderr(level, f"{text}\n(errorfunc failed: {error!r})")
-
-
-def _write_to_stderr(level: int, text: str) -> None:
-    print(f"{logging.getLevelName(level)}: {text}", file=sys.stderr)
+        """Tell `errorfunc` of something, at a level of `logging`."""
+        self.faults.report(level, text)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import socket
 import stat
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING
 from rawserver.engine.disk import Disk, File
 from rawserver.engine.network import DatagramBatches, Poller, Socket, SocketAddress, Wakeup
 from rawserver.engine.os_disk import OsDisk
+from rawserver.engine.os_pipe import PipeSocket
 from rawserver.engine.pollers import best_poller
 from rawserver.engine.wakeup import SocketWakeup
 from rawserver.engine.worker_pool import WorkerPool
@@ -31,6 +35,10 @@ MOST_LOOK_UPS = 8
 SOMEWHERE_ELSE = ("192.0.2.1", 9)
 # Read at once of a file that the system cannot send by itself; about what a socket takes.
 COPIED_AT_ONCE = 64 * 1024
+
+
+# Linux: SIOCOUTQ, of the same number (tcp(7), unix(7)).
+_READ_SEND_QUEUE = termios.TIOCOUTQ if sys.platform == "linux" else None
 
 
 class OsNetwork:
@@ -106,6 +114,14 @@ class OsNetwork:
                 return os.sendfile(sock.fileno(), descriptor, offset, count)
         buffer = memoryview(bytearray(min(count, COPIED_AT_ONCE)))
         return sock.send(buffer[: file.read_into(buffer, offset)])
+
+    def unacknowledged(self, sock: Socket) -> int:
+        if isinstance(sock, PipeSocket):
+            return sock.unacknowledged()
+        if _READ_SEND_QUEUE is None:
+            return 0
+        answer = fcntl.ioctl(sock.fileno(), _READ_SEND_QUEUE, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
 
     def primary_address(self) -> str:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Hashable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Hashable
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from rawserver.engine import bound_sockets
 from rawserver.engine.addresses import peer_of
+from rawserver.engine.admission import Limits
 from rawserver.engine.config import Config
 from rawserver.engine.connection_attempt import ConnectionAttempt
+from rawserver.engine.connection_loop import ConnectionLoop
+from rawserver.engine.drain import Drain
+from rawserver.engine.fault_reports import ErrorFunction
 from rawserver.engine.half_open import HalfOpenLimit
 from rawserver.engine.handler import (
     Address,
@@ -19,17 +22,25 @@ from rawserver.engine.handler import (
     DatagramHandler,
     ListeningHandler,
 )
-from rawserver.engine.listener import Listener
-from rawserver.engine.loop import ErrorFunction, Loop
+from rawserver.engine.listener import Listener, Listening
 from rawserver.engine.network import Network, Socket
+from rawserver.engine.os_pipe import DescriptorFile, wrap_pipe
+from rawserver.engine.os_watchdog import Watchdog
+from rawserver.engine.outgoing import Outgoing
 from rawserver.engine.outgoing_socket import local_address
+from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.signals import handle_sigint
 from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.start_tls import StartTls
 from rawserver.engine.started_handler import StartedHandler
+from rawserver.engine.statistics import Statistics, statistics_of
 from rawserver.engine.udp_socket import UdpSocket
 
+if TYPE_CHECKING:
+    from rawserver.engine.tls import TlsClient, TlsServer
 
-class RawServer(Loop):
+
+class RawServer(ConnectionLoop):
     """The loop. Modules register handlers with it and are called when something happens.
 
     `doneflag` ends it, set from any thread or signal. `network` is the operating system, by
@@ -54,6 +65,7 @@ class RawServer(Loop):
         self._udp_sockets: dict[Socket, UdpSocket] = {}
         # Its `half_open` and `waiting` count the connections in the making.
         self.half_open_limit = HalfOpenLimit(self.config.max_half_open, self.add_task)
+        self._watchdog: Watchdog | None = None
 
     def install_sigint_handler(self) -> None:
         """Have the first ^C end the loop in good order, and the second at once.
@@ -129,23 +141,43 @@ class RawServer(Loop):
         context: Hashable = None,
         *,
         idle_timeout: float | None = None,
+        write_stall_timeout: float | None = None,
+        first_bytes_timeout: float | None = None,
+        handshake_timeout: float | None = None,
+        limits: Limits | None = None,
+        rate: RateLimit | None = None,
+        tls: TlsServer | None = None,
+        proxy_protocol: bool = False,
     ) -> Listener:
         """Give each connection that comes in to `handler`, which is its handler from then on.
 
-        `idle_timeout` is in seconds; None is the config's, `math.inf` none.
+        Times are in seconds; None is the config's, `math.inf` none. `limits` says how many may be
+        in at once. All share `rate`. With `tls` they are the handler's after the handshake; with
+        `proxy_protocol` each has to begin with a proxy's header, and its `ip` and `port` are those
+        that this tells. Of those that fail before, `handler.opening_failed(connection, error)`
+        hears, if there is such a method.
         """
-        self._check_thread()
-        timeout = self.config.idle_timeout if idle_timeout is None else idle_timeout
+        self.check_thread()
+        config = self.config
         self._contexts.check(context)
         serversocket.setblocking(False)
-        listener = Listener(self, serversocket, handler, context, timeout)
+        self.reserve.fill()
+        how = Listening(
+            _seconds(idle_timeout, config.idle_timeout),
+            _seconds(write_stall_timeout, config.write_stall_timeout),
+            _seconds(first_bytes_timeout, config.first_bytes_timeout),
+            _seconds(handshake_timeout, config.handshake_timeout),
+            rate,
+            proxy_protocol,
+        )
+        listener = Listener(self, serversocket, handler, context, how, limits or Limits(), tls)
         self._contexts.own(listener, context)
         self._listeners[serversocket] = listener
         return listener
 
     def stop_listening(self, serversocket: Socket) -> None:
         """Take no more connections. The socket stays open; listening may be started again."""
-        self._check_thread()
+        self.check_thread()
         listener = self._listeners.pop(serversocket)
         self._contexts.disown(listener, listener.context)
         listener.stop()
@@ -160,7 +192,7 @@ class RawServer(Loop):
 
         Or all of a turn at once, if it has `datagrams_came_in(udp_socket, [(address, data), ...])`.
         """
-        self._check_thread()
+        self.check_thread()
         self._contexts.check(context)
         sock.setblocking(False)
         udp_socket = UdpSocket(self, sock, handler, context)
@@ -170,7 +202,7 @@ class RawServer(Loop):
 
     def stop_listening_udp(self, sock: Socket) -> None:
         """Take no more datagrams; the socket stays open."""
-        self._check_thread()
+        self.check_thread()
         udp_socket = self._udp_sockets.pop(sock)
         self._contexts.disown(udp_socket, udp_socket.context)
         udp_socket.stop()
@@ -200,6 +232,7 @@ class RawServer(Loop):
         idle_timeout: float | None = None,
         bind: str | None = None,
         urgent: bool = False,
+        tls: TlsClient | None = None,
     ) -> SingleSocket:
         """Connect to (host, port) or to a Unix socket's path.
 
@@ -210,14 +243,16 @@ class RawServer(Loop):
 
         At most `Config.max_half_open` are in the making at once; an `urgent` one waits for its turn
         ahead of the others, and no waiting counts as connecting. `bind` is the local ip to connect
-        from, None the config's and "" any; ValueError if it is no ip.
+        from, None the config's and "" any; ValueError if it is no ip. With `tls` it is made when
+        the handshake is over, within `Config.handshake_timeout`.
         """
-        self._check_thread()
-        idle = self.config.idle_timeout if idle_timeout is None else idle_timeout
-        timeout = self.config.connect_timeout if connect_timeout is None else connect_timeout
+        self.check_thread()
+        idle = _seconds(idle_timeout, self.config.idle_timeout)
+        timeout = _seconds(connect_timeout, self.config.connect_timeout)
         local = local_address(self.config.bind if bind is None else bind)
         connection = SingleSocket(self, handler, context, idle)
-        ConnectionAttempt(self, connection, address, timeout, local, urgent).start()
+        outgoing = Outgoing(self, address, tls)
+        ConnectionAttempt(self, connection, address, outgoing, timeout, local, urgent).start()
         return connection
 
     def async_start_connection(
@@ -236,42 +271,101 @@ class RawServer(Loop):
 
         OSError if it is not connected, or is here already; it is left as it is then.
         """
-        self._check_thread()
+        self.check_thread()
         peer = peer_of(sock.getpeername())
         sock.setblocking(False)
         connection = SingleSocket(self, handler, context, self.config.idle_timeout)
-        self._made(connection, sock, *peer)
+        connection.ip, connection.port = peer
+        try:
+            self.begin(connection, sock, None)
+        except OSError as error:
+            connection.never_made(error)
+            raise
         return connection
 
-    def accepted(self, listener: Listener, sock: Socket, address: Any) -> None:
-        """Take a connection that a listener accepted; for RawServer's own parts."""
-        connection = SingleSocket(self, listener.handler, listener.context, listener.idle_timeout)
-        self._begin(connection, sock, address)
-        self.call_handler(connection, "external_connection_made")
+    def wrap_pipe(
+        self, descriptor: int | DescriptorFile, handler: Any, context: Hashable = None
+    ) -> SingleSocket:
+        """Take over a pipe's end, a FIFO or a terminal, such as a child process is spoken to by.
 
-    def connected(self, connection: SingleSocket, sock: Socket, address: Any) -> None:
-        """Take a connection that was made; for RawServer's own parts."""
-        self._begin(connection, sock, address)
-        self.call_handler(connection, "connection_made")
+        The descriptor, or the file object that has it, is closed with the connection, which has no
+        idle time-out. One for writing hears nothing but `connection_lost`; one for reading ends
+        with what there is to read. OSError for what cannot be polled, such as a file on a disk.
+        """
+        return wrap_pipe(self, descriptor, handler, context)
 
-    def _begin(self, connection: SingleSocket, sock: Socket, address: Any) -> None:
-        sock.setblocking(False)
-        if isinstance(address, tuple):
-            # Whoever writes little bits means them to go; who writes much is not held up by it.
-            # Where a socket whose peer has gone refuses this, its first read says so.
-            with suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            self._made(connection, sock, *peer_of(address))
-        except OSError:
-            sock.close()
-            raise
+    def start_tls(
+        self,
+        connection: SingleSocket,
+        tls: TlsServer | TlsClient,
+        *,
+        server_name: str | None = None,
+        received: bytes = b"",
+        timeout: float | None = None,
+    ) -> None:
+        """Go on with TLS on a connection that is in use (STARTTLS).
 
-    def _made(self, connection: SingleSocket, sock: Socket, ip: str, port: int) -> None:
-        try:
-            connection.made(sock, ip, port)
-        except OSError as error:
-            connection.failed(error)
-            self._contexts.disown(connection, connection.context)
-            raise
-        self._watch_for_idleness(connection)
+        `received` is what came with the last data and belongs to the handshake already. Nothing
+        more is read in the clear; what is written from now on waits for the handshake. The
+        handler hears `tls_started(connection)`, or the connection is lost. RuntimeError if the
+        connection is not made, or what was written has not been sent.
+        """
+        self.check_thread()
+        if not connection.connected or connection.buffered:
+            raise RuntimeError("TLS starts on a connection that is made and flushed")
+        seconds = _seconds(timeout, self.config.handshake_timeout)
+        StartTls(self, connection, seconds).start(tls, server_name, received)
+
+    # Ending in good order, and watching.
+
+    def drain(
+        self,
+        deadline: float,
+        done: Callable[[], object] | None = None,
+        context: Hashable = ...,
+    ) -> None:
+        """Take nobody new, let those finish who are here, and end all by a deadline in seconds.
+
+        Of one context, or of all. Listening sockets are closed; handlers hear `drain(connection)`.
+        `done()` is called when no connection is left, at the deadline at the latest. See `Drain`.
+        """
+        self.check_thread()
+        listeners = [
+            one for one in self._listeners.values() if context is ... or one.context == context
+        ]
+        Drain(self, listeners, context, deadline, done)
+
+    def statistics(self) -> Statistics:
+        """Return what the loop does now and has done, in figures; O(connections)."""
+        self.check_thread()
+        return statistics_of(self)
+
+    def listeners(self) -> list[Listener]:
+        """Return those who listen."""
+        return list(self._listeners.values())
+
+    def udp_sockets(self) -> list[UdpSocket]:
+        """Return those who take datagrams."""
+        return list(self._udp_sockets.values())
+
+    def install_watchdog(self, threshold: float = 0.5) -> Watchdog:
+        """Have each call that holds up the loop for longer than `threshold` seconds reported.
+
+        `errorfunc` is told from another thread, while the call lasts, with its stack.
+        """
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        self._watchdog = Watchdog(self, threshold)
+        self._watchdog.start()
+        return self._watchdog
+
+    def _end(self) -> None:
+        super()._end()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+
+
+def _seconds(asked: float | None, default: float | None) -> float | None:
+    """Return a time limit: what is asked for, else the default; None for none."""
+    seconds = default if asked is None else asked
+    return None if seconds == inf else seconds

@@ -1,4 +1,4 @@
-"""What a listener and a datagram socket have in common: polled for reading, with pauses and rests."""
+"""What a listener and a datagram socket have in common: polled for reading, or at rest."""
 
 from __future__ import annotations
 

@@ -75,6 +75,10 @@ class TaskQueue:
         heapq.heappush(self._heap, (due, self._sequence, task))
         return task
 
+    def count_due(self, now: float) -> int:
+        """Count the tasks that are due; O(n)."""
+        return sum(due <= now and not task.cancelled for due, _, task in self._heap)
+
     def next_due(self) -> float | None:
         """Return when the next task is due, None if there is none."""
         heap = self._heap

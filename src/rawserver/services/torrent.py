@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rawserver.engine import RawServer
+from rawserver.engine import RawServer, Where
 from rawserver.services.announcer import Announcer
 from rawserver.services.checker import Checker
 from rawserver.services.download import Download
@@ -175,9 +175,9 @@ class Torrent:
         if self.state is not TorrentState.STOPPED:
             self.stop(lambda: self._owner.torrent_failed(error))
 
-    def got_exception(self, error: BaseException) -> None:
+    def got_exception(self, error: BaseException, where: Where) -> None:
         """Hear of a fault in one of our own handlers; RawServer has ended what it touched."""
-        self._owner.report(f"internal fault: {type(error).__name__}: {error}")
+        self._owner.report(f"internal fault: {where}: {type(error).__name__}: {error}")
 
     # Its peers.
 
