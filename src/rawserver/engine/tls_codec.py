@@ -24,6 +24,7 @@ RECORD_SIZE = 16 * 1024
 FED_AT_ONCE = 5 + RECORD_SIZE + 256
 # With less than this of full records in its memory OpenSSL gets more before it asks.
 FEED_BELOW = 1024
+_NOTHING = memoryview(b"")
 
 
 class TlsCodec:
@@ -51,7 +52,7 @@ class TlsCodec:
         self.tls = settings.wrap(self._incoming, self.outgoing, host)
         self._ragged_eof = settings.ragged_eof
         # Ciphertext that OpenSSL has not been given.
-        self._rest: Buffer = bytes(received)
+        self._rest = memoryview(bytes(received))
         # Plaintext that had to be taken out of OpenSSL before it said our end.
         self._early = b""
         # `close_notify` was called.
@@ -80,7 +81,7 @@ class TlsCodec:
         elif len(data) <= FED_AT_ONCE:
             self._incoming.write(data)
         else:
-            self._rest = data
+            self._rest = memoryview(data)
             self._feed()
 
     def more(self) -> bool:
@@ -153,17 +154,18 @@ class TlsCodec:
         return len(taken)
 
     def _feed(self) -> None:
-        view = memoryview(self._rest)
-        count = max(FED_AT_ONCE - self._incoming.pending, 0)
-        self._incoming.write(view[:count])
-        self._rest = view[count:] if count < len(view) else b""
+        rest = self._rest
+        count = FED_AT_ONCE - self._incoming.pending
+        self._incoming.write(rest[:count])
+        # An empty piece would keep the whole read alive.
+        self._rest = rest[count:] or _NOTHING
 
     def end(self, error: BaseException | None = None) -> None:
         """Read nothing more but what was decrypted; the first reason stays."""
         if not self.ended:
             self.ended = True
             self.error = error
-            self._rest = b""
+            self._rest = _NOTHING
             self._incoming.read()
 
     def drop(self) -> None:
