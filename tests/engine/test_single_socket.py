@@ -293,8 +293,10 @@ def test_bytes_of_either_direction_keep_it_from_being_idle(waits: bool) -> None:
         raw_server.scan_for_timeouts()
         assert not connection.lost
         assert not other.lost
-    now += 12.0
-    raw_server.scan_for_timeouts()
+    # The peer's system may acknowledge the last byte late: that is progress of its own.
+    for _ in range(2):
+        now += 12.0
+        raw_server.scan_for_timeouts()
     assert isinstance(connection.error, IdleTimeout)
     assert isinstance(other.error, IdleTimeout)
     raw_server.close()

@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rawserver.engine.network import READABLE, WRITABLE
+
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
 
 _EVENTS = selectors.EVENT_READ | selectors.EVENT_WRITE
+# From the bits of `selectors` to RawServer's.
+_POLLED = [0, READABLE, WRITABLE, READABLE | WRITABLE]
 
 
 class HasFileno(Protocol):
@@ -23,10 +27,7 @@ FileObject = int | HasFileno
 
 
 class Watched:
-    """A file object in the RawServer's poller: notes what it is ready for.
-
-    `selectors` and RawServer have the same bits for reading and writing.
-    """
+    """A file object in the RawServer's poller: notes what it is ready for."""
 
     __slots__ = ("key", "mask", "selector", "since")
 
@@ -42,7 +43,9 @@ class Watched:
         # What was registered in this turn was not polled for: the event is that of a file which
         # had the descriptor before.
         if self.since != selector.turn:
-            self.mask = events
+            self.mask = selectors.EVENT_READ if events & READABLE else 0
+            if events & WRITABLE:
+                self.mask |= selectors.EVENT_WRITE
             selector.noted.append(self)
 
 
@@ -100,7 +103,7 @@ class RawServerSelector(selectors.BaseSelector):
             raise KeyError(f"{fileobj!r} (descriptor {descriptor}) is the RawServer's own")
         key = selectors.SelectorKey(fileobj, descriptor, events, data)
         watched = Watched(self, key, self.turn)
-        self.raw_server.register(descriptor, watched, events)
+        self.raw_server.register(descriptor, watched, _POLLED[events])
         self.watched[descriptor] = watched
         return key
 
@@ -121,7 +124,7 @@ class RawServerSelector(selectors.BaseSelector):
         key = watched.key
         if events != key.events:
             try:
-                self.raw_server.poller.modify(key.fd, events)
+                self.raw_server.poller.modify(key.fd, _POLLED[events])
             except BaseException:
                 self._forget(watched)
                 raise

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from rawserver.engine.account import Account
-from rawserver.engine.endpoint import Endpoint
+from rawserver.engine.endpoint import LOOKS, Endpoint
 from rawserver.engine.fault_reports import Where
 from rawserver.engine.handler import Address
 from rawserver.engine.layer import Layer
@@ -121,6 +121,7 @@ class ConnectionLoop(Loop):
             with suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.made(sock, layer)
+        connection.limit_rate()
 
     def entering(self, connection: Endpoint) -> None:
         """Check that a connection may begin; TooManyConnections if its context is full."""
@@ -133,7 +134,7 @@ class ConnectionLoop(Loop):
         for account in self._accounts_of(connection):
             account.enter(connection)
         if connection.idle_timeout is not None:
-            self.watch(connection, self.now + connection.idle_timeout)
+            self.watch(connection, self.now + connection.idle_timeout / LOOKS)
 
     def _accounts_of(self, connection: Endpoint) -> list[Account]:
         accounts = [self.account]

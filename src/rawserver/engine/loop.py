@@ -17,7 +17,7 @@ from rawserver.engine.contexts import Contexts, Endable
 from rawserver.engine.endpoint import Endpoint
 from rawserver.engine.fault_reports import ErrorFunction, FaultReports, Where, call_of
 from rawserver.engine.mailbox import Letter, Mailbox
-from rawserver.engine.network import READABLE, Network, Socket
+from rawserver.engine.network import READABLE, WRITABLE, Network, Socket
 from rawserver.engine.os_network import OsNetwork
 from rawserver.engine.task import Task, TaskQueue
 from rawserver.engine.timeouts import Timeouts, Watch
@@ -26,6 +26,7 @@ from rawserver.engine.work import Done, Work
 
 # When the loop ends, handlers that hear of it may start things; so often they are ended too.
 MOST_CLOSING_ROUNDS = 100
+_BOTH = READABLE | WRITABLE
 # A task may be due in a year; what pollers can wait for is counted in milliseconds of 31 bits.
 LONGEST_POLL_SECONDS = 86400.0
 
@@ -127,6 +128,8 @@ class Loop:
         for descriptor, mask in events:
             pollable = registered.get(descriptor)
             if pollable is not None:
+                if mask > _BOTH:
+                    mask = _BOTH  # an error, or a hang-up
                 times.running = pollable
                 try:
                     pollable.ready(mask)

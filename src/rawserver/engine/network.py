@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, Protocol
 
 from rawserver.engine.disk import Buffer, Disk, File
 
-# Bits of a poller's events. Errors and hang-ups are shown as both: the next call tells which.
+# Bits of a poller's events, those of epoll and poll. Any other bit is an error or a hang-up, and
+# stands for both: the next call tells which.
 READABLE = 1
-WRITABLE = 2
+WRITABLE = 4
 
 
 class SocketAddress(NamedTuple):

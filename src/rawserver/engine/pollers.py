@@ -9,31 +9,21 @@ from collections.abc import Sequence
 
 from rawserver.engine.network import READABLE, WRITABLE, Poller
 
-# What an error or a hang-up is shown as: whoever reads or writes next is told what it was.
-_BOTH = READABLE | WRITABLE
-
 if hasattr(select, "epoll"):
-    # epoll's own bits for IN and OUT are 1 and 4; ours follow from them by a table, because a
-    # loop over events is the one place where every event passes.
-    _FROM_EPOLL = {
-        mask: (READABLE if mask & (select.EPOLLIN | select.EPOLLPRI) else 0)
-        | (WRITABLE if mask & select.EPOLLOUT else 0)
-        | (_BOTH if mask & (select.EPOLLERR | select.EPOLLHUP) else 0)
-        for mask in range(32)
-    }
-    _TO_EPOLL = [0, select.EPOLLIN, select.EPOLLOUT, select.EPOLLIN | select.EPOLLOUT]
 
     class EpollPoller:
         """Linux's epoll, level-triggered."""
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
+            # Its bits are ours, so nothing passes through here that need not.
+            self.poll = self._epoll.poll
 
         def register(self, descriptor: int, events: int) -> None:
-            self._epoll.register(descriptor, _TO_EPOLL[events])
+            self._epoll.register(descriptor, events)
 
         def modify(self, descriptor: int, events: int) -> None:
-            self._epoll.modify(descriptor, _TO_EPOLL[events])
+            self._epoll.modify(descriptor, events)
 
         def unregister(self, descriptor: int) -> None:
             try:
@@ -42,10 +32,6 @@ if hasattr(select, "epoll"):
                 # Who closed it first made the system forget it.
                 if error.errno not in (errno.EBADF, errno.ENOENT):
                     raise
-
-        def poll(self, timeout_seconds: float | None) -> Sequence[tuple[int, int]]:
-            events = self._epoll.poll(timeout_seconds)
-            return [(descriptor, _FROM_EPOLL[mask & 31]) for descriptor, mask in events]
 
         def close(self) -> None:
             self._epoll.close()
@@ -108,17 +94,11 @@ if hasattr(select, "poll"):
         def __init__(self) -> None:
             self._poll = select.poll()
 
-        @staticmethod
-        def _mask(events: int) -> int:
-            return (select.POLLIN if events & READABLE else 0) | (
-                select.POLLOUT if events & WRITABLE else 0
-            )
-
         def register(self, descriptor: int, events: int) -> None:
-            self._poll.register(descriptor, self._mask(events))
+            self._poll.register(descriptor, events)
 
         def modify(self, descriptor: int, events: int) -> None:
-            self._poll.modify(descriptor, self._mask(events))
+            self._poll.modify(descriptor, events)
 
         def unregister(self, descriptor: int) -> None:
             self._poll.unregister(descriptor)
@@ -126,17 +106,7 @@ if hasattr(select, "poll"):
         def poll(self, timeout_seconds: float | None) -> Sequence[tuple[int, int]]:
             # Rounded up: waking a little early would turn the loop over and over.
             timeout = None if timeout_seconds is None else -int(-timeout_seconds * 1000 // 1)
-            return [
-                (descriptor, self._events(mask)) for descriptor, mask in self._poll.poll(timeout)
-            ]
-
-        @staticmethod
-        def _events(mask: int) -> int:
-            if mask & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
-                return _BOTH
-            return (READABLE if mask & (select.POLLIN | select.POLLPRI) else 0) | (
-                WRITABLE if mask & select.POLLOUT else 0
-            )
+            return self._poll.poll(timeout)
 
         def close(self) -> None:
             pass  # it holds no descriptor

@@ -67,9 +67,7 @@ class SingleSocket(Endpoint):
         except OSError as error:
             self.lose(error)
             return False
-        if count:
-            self.sent += count
-            self.progress_at = raw_server.now
+        self.sent += count
         if count == len(data):
             return True
         buffer.add(data if not count else memoryview(data)[count:])
@@ -128,9 +126,7 @@ class SingleSocket(Endpoint):
         except OSError as error:
             self.lose(error)
             return
-        if sent:
-            self.sent += sent
-            self.progress_at = raw_server.now
+        self.sent += sent
 
     def _writable(self) -> None:
         """Go on sending; the loop calls this when the system takes more."""
@@ -171,50 +167,50 @@ class SingleSocket(Endpoint):
     def ready(self, events: int) -> None:
         """Read or send, as the poller found; called by the loop."""
         if events & READABLE and self._events & READABLE:
-            self._readable()
-        if events & WRITABLE and self._events & WRITABLE and not self.lost:
-            self._writable()
-
-    def _readable(self) -> None:
-        try:
-            if self._on_buffer is not None:
-                buffer = self._on_buffer(self)
-                if self.lost:
-                    return
-                try:
-                    count = self._sock.recv_into(buffer)
-                except (BlockingIOError, InterruptedError):
-                    return
-                except OSError as error:
-                    self.lose(error)
-                    return
-                if count:
-                    self.received += count
-                    self.progress_at = self._raw_server.now
-                    self._on_filled(self, count)
-                    return
-                if not len(buffer):
-                    raise ValueError("get_buffer gave a buffer without room")
-            else:
+            if self._on_buffer is None:
+                # Not in a method of its own: here every message passes.
                 try:
                     data = self._sock.recv(self._raw_server.config.read_size)
                 except (BlockingIOError, InterruptedError):
-                    return
+                    pass
                 except OSError as error:
                     self.lose(error)
-                    return
-                if data:
-                    self.received += len(data)
-                    self.progress_at = self._raw_server.now
-                    if self._on_data is not None:
-                        self._on_data(self, data)
-                    return
-        except Exception as error:
-            name = "data_came_in" if self._on_buffer is None else "get_buffer, buffer_filled"
-            self._raw_server.handler_failed(self, error, name)
-            return
-        self._end_of_stream()
+                else:
+                    if data:
+                        self.received += len(data)
+                        try:
+                            self._on_data(self, data)
+                        except Exception as error:
+                            self._raw_server.handler_failed(self, error, "data_came_in")
+                    else:
+                        self._end_of_stream()
+            else:
+                self._fill_buffer(self._on_buffer)
+        if events & WRITABLE and self._events & WRITABLE and not self.lost:
+            self._writable()
 
+    def _fill_buffer(self, get_buffer: Callable[..., Any]) -> None:
+        try:
+            buffer = get_buffer(self)
+            if self.lost:
+                return
+            try:
+                count = self._sock.recv_into(buffer)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self.lose(error)
+                return
+            if count:
+                self.received += count
+                self._on_filled(self, count)
+                return
+            if not len(buffer):
+                raise ValueError("get_buffer gave a buffer without room")
+        except Exception as error:
+            self._raw_server.handler_failed(self, error, "get_buffer, buffer_filled")
+        else:
+            self._end_of_stream()
     def _end_of_stream(self) -> None:
         self._ended_by_peer = True
         if self._closing:
