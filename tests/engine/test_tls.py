@@ -297,6 +297,7 @@ def test_what_cannot_be_is_said(identity: Identity) -> None:
     [
         ("TLSV1_ALERT_UNKNOWN_CA", "the peer's alert: unknown ca"),
         ("SSLV3_ALERT_HANDSHAKE_FAILURE", "the peer's alert: handshake failure"),
+        ("TLSV1_UNRECOGNIZED_NAME", "the peer's alert: unrecognized name"),
         ("WRONG_VERSION_NUMBER", "wrong version number"),
         (None, "said otherwise"),
     ],

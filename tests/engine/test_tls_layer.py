@@ -349,6 +349,28 @@ def test_a_name_that_cannot_be_leaves_the_wire_alone(client: TlsClient) -> None:
     assert wire.above is end
 
 
+def test_who_asks_for_answers_and_does_not_read_them_is_let_go(
+    server: TlsServer, client: TlsClient
+) -> None:
+    pair = Pair(server, client, capacity=50_000).connect()
+    wire = pair.wires[0]
+    for count in range(10):
+        # What OpenSSL says to a key update; 700 of them at once would be as much.
+        pair.server.top._codec.outgoing.write(bytes(20_000))
+        pair.client.top.send(b"x")
+        wire.poll()
+        assert len(pair.server.got) == count + 1
+        assert wire.events == READABLE | (WRITABLE if count > 1 else 0)
+    pair.server.top._codec.outgoing.write(bytes(50_000))
+    pair.client.top.send(b"x")
+    wire.poll()
+    assert pair.server.top.unsent > 192 * 1024
+    pair.loop.turn()
+    assert "does not read them" in str(pair.server.error)
+    with pytest.raises(TlsError):
+        pair.server.top.send(b"x")
+
+
 # Flow.
 
 
@@ -606,16 +628,15 @@ def test_renegotiation_is_refused(raw_server: RawServer, server: TlsServer) -> N
 def test_openssls_server(
     raw_server: RawServer, client: TlsClient, identity: Identity, authority: Authority
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-rev", "-naccept", "1"]
+    command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-rev", "-naccept", "1"]
     command += ["-cert", str(identity.certificate), "-key", str(identity.key)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(b"ACCEPT"):
-                    break
+            line = process.stdout.readline()
+            while not line.startswith(b"ACCEPT"):
+                line = process.stdout.readline()
+            port = int(line.rpartition(b":")[2])
             sock = socket.create_connection(("127.0.0.1", port))
         except BaseException:
             process.kill()

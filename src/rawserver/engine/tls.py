@@ -266,9 +266,11 @@ def explain(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate is not trusted: {error.verify_message}"
     reason = error.reason or (str(error.args[-1]) if error.args else "unknown error")
-    words = reason.replace("_", " ").lower()
-    _, alert, said = words.partition(" alert ")
-    return f"the peer's alert: {said}" if alert else words
+    _, alert, said = reason.partition("_ALERT_")
+    if not alert:  # some alerts' names do not say that they are
+        _, alert, said = reason.partition("TLSV1_")
+    words = (said or reason).replace("_", " ").lower()
+    return f"the peer's alert: {words}" if alert else words
 
 
 def _ascii_name(name: str) -> str:
