@@ -93,7 +93,7 @@ def statistics_of(raw_server: RawServer) -> Statistics:
     for listener in listeners:
         for reason, count in listener.refused.items():
             refused[reason] = refused.get(reason, 0) + count
-    times, tasks = raw_server.times, raw_server.tasks
+    times, tasks, now = raw_server.times, raw_server.tasks, raw_server.network.time()
     return Statistics(
         traffic=traffic_of(raw_server.account, live),
         contexts={
@@ -106,9 +106,9 @@ def statistics_of(raw_server: RawServer) -> Statistics:
         waiting_to_connect=raw_server.half_open_limit.waiting,
         datagrams_dropped=sum(one.dropped for one in raw_server.udp_sockets()),
         tasks=len(tasks),
-        tasks_due=tasks.count_due(raw_server.network.time()),
+        tasks_due=tasks.count_due(now),
         turns=times.turns,
-        busy=times.last_period,
+        busy=times.share(now),
         busy_seconds=times.busy,
         longest_turn_seconds=times.longest_turn,
         longest_call_seconds=times.longest,

@@ -7,6 +7,10 @@ from typing import Any
 from rawserver.engine.fault_reports import call_of
 from rawserver.engine.task import Task
 
+# After a turn that took longer, so many turns have their calls measured, to learn which it is. A
+# look at the clock after each call would cost every message a hundredth of its time.
+SLOW_TURN_SECONDS = 0.005
+MEASURED_TURNS = 1000
 # Busy seconds are remembered per so many seconds, to tell the present from the past.
 PERIOD_SECONDS = 10.0
 
@@ -19,14 +23,17 @@ class TurnTimes:
     """
 
     __slots__ = (
-        "_period_began", "_period_busy", "began_at", "busy", "last_period", "longest",
-        "longest_call", "longest_turn", "running", "turns",
+        "_measured_until", "_period_began", "_period_busy", "began_at", "busy", "last_period", "longest",
+        "longest_call", "longest_turn", "measured_turns", "running", "turns",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.turns = 0
         self.busy = 0.0
         self.longest_turn = 0.0
+        # How many of the next turns have their calls measured, and what took longest of those.
+        self.measured_turns = 0
+        self._measured_until = 0.0
         self.longest = 0.0
         self.longest_call = ""
         self.running: Any = None
@@ -36,25 +43,45 @@ class TurnTimes:
         self._period_began = 0.0
         self._period_busy = 0.0
 
-    def begin(self, now: float) -> None:
-        """Note that a turn begins."""
-        self.turns += 1
-        self.began_at = now
-
     def end(self, now: float) -> None:
-        """Note that a turn ended, when nothing of it was left to do."""
+        """Note that a turn ended, which began at `began_at`."""
         assert self.began_at is not None
         seconds = now - self.began_at
+        self.turns += 1
         self.running = self.began_at = None
         self.busy += seconds
         if seconds > self.longest_turn:
             self.longest_turn = seconds
+        if seconds > SLOW_TURN_SECONDS:
+            self.measured_turns = MEASURED_TURNS
+            self._measured_until = 0.0
+        elif self.measured_turns:
+            self.measured_turns -= 1
         if now - self._period_began > PERIOD_SECONDS:
             self._begin_period(now)
+
+    def measure(self, running: object, now: float) -> None:
+        """Note that a call of this turn ended now, the first since it began or the last did."""
+        assert self.began_at is not None
+        seconds = now - max(self.began_at, self._measured_until)
+        self._measured_until = now
+        if seconds > self.longest:
+            self.note_longest(running, seconds)
 
     def _begin_period(self, now: float) -> None:
         self.last_period = (self.busy - self._period_busy) / (now - self._period_began)
         self._period_began, self._period_busy = now, self.busy
+
+    def share(self, now: float) -> float:
+        """Return the share of the last ten seconds or more in which the loop was busy, 0 to 1."""
+        seconds = now - self._period_began
+        if seconds <= PERIOD_SECONDS:
+            return self.last_period
+        # Nothing of a long rest is noted until the turn that follows it has ended.
+        busy = self.busy - self._period_busy
+        if self.began_at is not None:
+            busy += now - self.began_at
+        return busy / seconds
 
     def note_longest(self, running: object, seconds: float) -> None:
         """Note the call that took longest so far."""
