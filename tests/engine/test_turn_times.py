@@ -3,11 +3,17 @@ import pytest
 from kit.clock import MovableClock
 from rawserver import OsNetwork, RawServer
 from rawserver.engine.task import Task
-from rawserver.engine.turn_times import PERIOD_SECONDS, TurnTimes, name_of
+from rawserver.engine.turn_times import (
+    MEASURED_TURNS,
+    PERIOD_SECONDS,
+    SLOW_TURN_SECONDS,
+    TurnTimes,
+    name_of,
+)
 
 
 def turn(times: TurnTimes, begin: float, end: float) -> None:
-    times.begin(begin)
+    times.began_at = begin
     times.end(end)
 
 
@@ -23,9 +29,8 @@ def test_turns_and_their_time_are_counted_and_waiting_is_not() -> None:
 
 def test_between_turns_nothing_runs() -> None:
     times = TurnTimes()
-    times.begin(5.0)
+    times.began_at = 5.0
     times.running = object()
-    assert times.began_at == 5.0
     times.end(6.0)
     assert times.running is None
     assert times.began_at is None
@@ -57,7 +62,7 @@ def test_a_long_rest_after_much_work_shows_at_once() -> None:
 def test_in_a_turn_that_is_long_its_time_so_far_counts() -> None:
     times = TurnTimes()
     turn(times, 1000.0, 1000.0)
-    times.begin(1000.0)
+    times.began_at = 1000.0
     assert times.share(1000.0 + 2 * PERIOD_SECONDS) == pytest.approx(1.0)
 
 
@@ -84,7 +89,7 @@ def test_names_tell_whom_the_loop_calls(raw_server: RawServer) -> None:
     assert name_of(Connection()).endswith("Handler of <it>")
 
 
-def test_the_loop_notes_the_longest_call_and_its_turn() -> None:
+def test_once_a_turn_was_slow_the_longest_call_of_the_next_ones_is_found() -> None:
     clock = MovableClock(OsNetwork())
     raw_server = RawServer(network=clock)
 
@@ -94,10 +99,21 @@ def test_the_loop_notes_the_longest_call_and_its_turn() -> None:
     def slow() -> None:
         pass_seconds(30.0)
 
-    for func, args in (pass_seconds, (5.0,)), (slow, ()), (pass_seconds, (20.0,)):
-        raw_server.add_task(func, 0.0, args)
-    raw_server.listen_once(0.0)
+    for turn in range(2):
+        for func, args in (pass_seconds, (5.0,)), (slow, ()), (pass_seconds, (20.0,)):
+            raw_server.add_task(func, 0.0, args)
+        raw_server.listen_once(0.0)
+        assert raw_server.times.longest_turn == pytest.approx(55.0, abs=1.0)
+        assert raw_server.times.turns == turn + 1
     assert raw_server.times.longest == pytest.approx(30.0, abs=1.0)
     assert raw_server.times.longest_call.endswith("<locals>.slow")
-    assert raw_server.times.longest_turn == pytest.approx(55.0, abs=1.0)
     raw_server.close()
+
+
+def test_after_so_many_quick_turns_calls_are_measured_no_more() -> None:
+    times = TurnTimes()
+    turn(times, 0.0, 1.0)
+    for _ in range(MEASURED_TURNS):
+        assert times.measured_turns
+        turn(times, 2.0, 2.0 + SLOW_TURN_SECONDS / 2)
+    assert not times.measured_turns
