@@ -37,6 +37,16 @@ class Recorder:
         self.events.append("connection_failed")
         self.failures.append((address, error))
 
+    def opening_failed(self, connection: SingleSocket, error: BaseException) -> None:
+        self.events.append("opening_failed")
+        self.failures.append((connection.ip, error))
+
+    def tls_started(self, connection: SingleSocket) -> None:
+        self._note("tls_started", connection)
+
+    def drain(self, connection: SingleSocket) -> None:
+        self._note("drain", connection)
+
     def data_came_in(self, connection: SingleSocket, data: bytes) -> None:
         assert data
         self.data += data
