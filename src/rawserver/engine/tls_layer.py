@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from rawserver.engine.loop import Loop
     from rawserver.engine.task import Task
 
-# Plaintext encrypted by one call: what a slow peer does not take of it is held.
-SENT_AT_ONCE = 128 * 1024
+# Plaintext encrypted by one call: what a slow peer does not take of it is held. With half of it a
+# megabyte costs a third more.
+SENT_AT_ONCE = 256 * 1024
 # Ciphertext held. What comes on top of one call's are answers to key updates, which a peer could
 # ask for without end and never read.
 MOST_HELD = SENT_AT_ONCE + 64 * 1024
