@@ -137,7 +137,7 @@ class TlsCodec:
                 else:
                     break
         except ssl.SSLZeroReturnError:  # as b"", where this side has said its end before
-            taken = 0
+            taken = b""
         except ssl.SSLError as error:
             self.end(TlsError(explain(error)))
             return b""
