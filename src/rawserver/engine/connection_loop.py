@@ -17,6 +17,7 @@ from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.reserve import Reserve
 from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.write_stall import WriteStall
 
 
 class ConnectionLoop(Loop):
@@ -113,7 +114,7 @@ class ConnectionLoop(Loop):
 
     # How connections begin.
 
-    def begin(self, connection: Endpoint, sock: Socket, layer: Layer | None) -> None:
+    def begin(self, connection: SingleSocket, sock: Socket, layer: Layer | None) -> None:
         """Have a connection begin on its socket. OSError, and nothing begun, if it cannot."""
         if connection.ip:
             # Whoever writes little bits means them to go; who writes much is not held up by it.
@@ -122,6 +123,9 @@ class ConnectionLoop(Loop):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.made(sock, layer)
         connection.limit_rate()
+        timeout = connection.write_stall_timeout
+        if timeout is not None and connection.buffered:  # what was written before it was made
+            connection.stall = WriteStall(self, connection, timeout)
 
     def entering(self, connection: Endpoint) -> None:
         """Check that a connection may begin; TooManyConnections if its context is full."""
@@ -194,7 +198,7 @@ class ConnectionLoop(Loop):
 
     def _run_what_tells_of_the_end(self) -> None:
         for task in self.tasks.take_due(self.now):
-            if not task.cancelled and task.func == self._tell_failed:
+            if task.func == self._tell_failed:
                 self._run(task)
 
     # Whom they tell.

@@ -114,6 +114,11 @@ class Throttle(Layer):
 
     # Whose turn it is.
 
+    @property
+    def waits_to_send(self) -> bool:
+        """Whether the one below would take more, but it is not our turn to send it."""
+        return self._upload.waiting
+
     def want(self, events: int) -> None:
         """Have `above.ready` called when these can go on."""
         self._wanted = events

@@ -6,12 +6,13 @@ import errno
 from typing import TYPE_CHECKING
 
 from rawserver.engine.errors import WriteStalled
+from rawserver.engine.throttle import Throttle
 
 if TYPE_CHECKING:
     from rawserver.engine.endpoint import Endpoint
-    from rawserver.engine.rawserver import RawServer
+    from rawserver.engine.loop import Loop
 
-# One that stalls is found so many looks after it began to: within a quarter more of its time.
+# It is looked at so often in its time, so that one that stalls is found within a quarter more.
 LOOKS = 4
 
 
@@ -20,17 +21,17 @@ class WriteStall:
 
     What counts is what the peer's system acknowledges, not what ours takes: a peer that is slow
     but moves is left alone, however much waits, and one that has gone is found though the
-    system's own buffer had room for all.
+    system's own buffer had room for all. To wait for a rate limit of ours is no stall.
     """
 
-    __slots__ = ("_connection", "_idle_looks", "_raw_server", "_seen", "_timeout")
+    __slots__ = ("_connection", "_raw_server", "_seen", "_seen_at", "_timeout")
 
-    def __init__(self, raw_server: RawServer, connection: Endpoint, timeout: float) -> None:
+    def __init__(self, raw_server: Loop, connection: Endpoint, timeout: float) -> None:
         self._raw_server = raw_server
         self._connection = connection
         self._timeout = timeout
         self._seen = connection.acknowledged()
-        self._idle_looks = 0
+        self._seen_at = raw_server.now
         raw_server.watch(self, raw_server.now + timeout / LOOKS)
 
     def look(self, now: float) -> float | None:
@@ -42,13 +43,16 @@ class WriteStall:
             connection.stall = None
             return None
         acknowledged = connection.acknowledged()
-        if acknowledged != self._seen:
+        if acknowledged != self._seen or self._waits_for_a_rate():
             self._seen = acknowledged
-            self._idle_looks = 0
-        else:
-            self._idle_looks += 1
-            if self._idle_looks >= LOOKS:
-                text = f"the peer took nothing for {self._timeout:g} seconds"
-                connection.lose(WriteStalled(errno.ETIMEDOUT, text))
-                return None
-        return now + self._timeout / LOOKS
+            self._seen_at = now
+        elif now - self._seen_at >= self._timeout:
+            text = f"the peer took nothing for {self._timeout:g} seconds"
+            connection.lose(WriteStalled(errno.ETIMEDOUT, text))
+            return None
+        return min(self._seen_at + self._timeout, now + self._timeout / LOOKS)
+
+    def _waits_for_a_rate(self) -> bool:
+        top = self._connection.top()
+        lowest = None if top is None else top.wire.above
+        return isinstance(lowest, Throttle) and lowest.waits_to_send
