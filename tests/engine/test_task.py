@@ -32,7 +32,7 @@ def test_what_is_added_and_cancelled_does_not_pile_up() -> None:
     queue = TaskQueue()
     for _ in range(10_000):
         queue.add(1e9, nothing, (), None).cancel()
-    assert len(queue._heap) <= 2 * SWEEP_ABOVE
+    assert len(queue.heap) <= 2 * SWEEP_ABOVE
     assert len(queue) == 0
 
 

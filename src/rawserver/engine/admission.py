@@ -20,8 +20,8 @@ class Limits:
     `per_ip` counts an IPv6 /64 as one. `opening` counts those whose handshake, or PROXY header,
     is not over. `when_full` is what becomes of one above `total`: it is refused, or it waits in
     the system's backlog until another ends. Above the other limits it is always refused: waiting
-    would hold up everybody behind it. A connection that is refused is sent `refusal` and closed;
-    without one, it is reset.
+    would hold up everybody behind it. A connection that is refused is closed, after it is
+    sent `refusal`, if there is one.
     """
 
     total: int | None = None

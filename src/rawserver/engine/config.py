@@ -43,8 +43,10 @@ class Config:
     # When descriptors or memory have run out, a listener rests so long instead of spinning; so
     # does a datagram socket.
     accept_pause: float = 0.5
-    # One read of a handler that has no buffer of its own.
+    # One read of a handler that has no buffer of its own, and of one whose peer has filled that:
+    # it has more to say than a request. Larger reads than that save no time any more.
     read_size: int = 64 * 1024
+    bulk_read_size: int = 256 * 1024
     # Above this `write` says to wait; at the low mark `connection_flushed` says to go on.
     high_water_mark: int = 256 * 1024
     low_water_mark: int = 0

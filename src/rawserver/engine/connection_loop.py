@@ -8,10 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from rawserver.engine.account import Account
+from rawserver.engine.contexts import Endable
 from rawserver.engine.endpoint import LOOKS, Endpoint
 from rawserver.engine.fault_reports import Where
 from rawserver.engine.handler import Address
 from rawserver.engine.layer import Layer
+from rawserver.engine.lingering import Lingering
 from rawserver.engine.loop import Loop
 from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
@@ -63,11 +65,17 @@ class ConnectionLoop(Loop):
 
     def connections(self, context: Hashable = ...) -> list[SingleSocket]:
         """Return the connections, of one context or of all; those in the making, too."""
-        if context is ...:
-            things = self._contexts.all_things()
-        else:
-            things = list(self._contexts.things(context) or ())
+        things = self._things_of(context)
         return [one for one in things if isinstance(one, SingleSocket) and not one.lost]
+
+    def lingering(self, context: Hashable = ...) -> list[Lingering]:
+        """Return what is left of connections that ended in good order, as `connections` does."""
+        return [one for one in self._things_of(context) if isinstance(one, Lingering)]
+
+    def _things_of(self, context: Hashable) -> list[Endable]:
+        if context is ...:
+            return self._contexts.all_things()
+        return list(self._contexts.things(context) or ())
 
     def accounts(self) -> dict[Hashable, Account]:
         """Return what each live context has of connections and bytes."""

@@ -46,6 +46,7 @@ class Endpoint:
         "_buffer",
         "_closing",
         "_context",
+        "_direct",
         "_ended_by_peer",
         "_events",
         "_handler",
@@ -89,6 +90,8 @@ class Endpoint:
         self._buffer = WriteBuffer()
         self._events = 0
         self._reading = True
+        # Sends at once; None while something waits to be sent first, or nothing may be.
+        self._direct: Callable[[Any], int] | None = None
         # Nothing more may be written, though what was may still wait to be sent.
         self._refuses = False
         self._closing = False
@@ -245,6 +248,7 @@ class Endpoint:
     def never_made(self, error: BaseException) -> None:
         """End without ever having been made, and belong to nobody."""
         self.lost = self._refuses = True
+        self._direct = None
         self.error = error
         self._buffer.clear()
         self._give_back_ticket()
@@ -298,6 +302,7 @@ class Endpoint:
         if self.lost:
             return
         self.lost = self._refuses = True
+        self._direct = None
         self.error = error
         self._give_back_ticket()
         if self._attempt is not None:

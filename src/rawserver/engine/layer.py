@@ -127,7 +127,11 @@ class Layer:
         self.above: Above = below.above
         below.above = self
         if isinstance(self.above, Layer):
-            self.above.below = self
+            self.above.stand_upon(self)
+
+    def stand_upon(self, below: Wire | Layer) -> None:
+        """Go on upon another, which has come between."""
+        self.below = below
 
     @property
     def wire(self) -> Wire:

@@ -69,6 +69,8 @@ class Watchdog:
         if frame is None or running is None:
             return  # it has ended meanwhile
         self.seen += 1
+        if seconds > self._raw_server.times.longest:
+            self._raw_server.times.note_longest(running, seconds)
         self._raw_server.report(
             logging.WARNING,
             f"{name_of(running)} has held up the loop for {seconds:.2g} seconds:\n{_stack(frame)}",

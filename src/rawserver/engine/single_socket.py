@@ -29,13 +29,14 @@ class SingleSocket(Endpoint):
     """
 
     __slots__ = (
-        "_flush_is_due", "_send", "_sendfile", "write_stall_timeout",
+        "_flush_is_due", "_read_size", "_recv", "_send", "_sendfile", "write_stall_timeout",
     )  # fmt: skip
 
     def __init__(
         self, raw_server: RawServer, handler: Any, context: object, idle_timeout: float | None
     ) -> None:
         self._flush_is_due = False
+        self._read_size = raw_server.config.read_size
         self.write_stall_timeout = raw_server.config.write_stall_timeout
         super().__init__(raw_server, handler, context, idle_timeout)
 
@@ -54,14 +55,11 @@ class SingleSocket(Endpoint):
         raw_server = self._raw_server
         if raw_server.thread != get_ident():
             raw_server.check_thread()
-        if self._refuses:
-            return False
-        buffer = self._buffer
-        if buffer.size or not self.connected:
-            buffer.add(data)
-            return self._queued()
+        send = self._direct
+        if send is None:
+            return self._write_later(data)
         try:
-            count = self._send(data)
+            count = send(data)
         except (BlockingIOError, InterruptedError):
             count = 0
         except OSError as error:
@@ -70,7 +68,13 @@ class SingleSocket(Endpoint):
         self.sent += count
         if count == len(data):
             return True
-        buffer.add(data if not count else memoryview(data)[count:])
+        self._buffer.add(data if not count else memoryview(data)[count:])
+        return self._queued()
+
+    def _write_later(self, data: Buffer) -> bool:
+        if self._refuses:
+            return False
+        self._buffer.add(data)
         return self._queued()
 
     def write_lent(self, parts: Sequence[Buffer]) -> bool:
@@ -113,6 +117,7 @@ class SingleSocket(Endpoint):
             self.lose(WriteBufferFull(errno.ENOBUFS, f"the peer let {limit} bytes wait"))
             return False
         self._flush_is_due = True
+        self._direct = None
         if self.connected:
             self._want(self._events | WRITABLE)
             if self.stall is None and self.write_stall_timeout is not None:
@@ -127,6 +132,8 @@ class SingleSocket(Endpoint):
             self.lose(error)
             return
         self.sent += sent
+        if not self._buffer.size and not self._refuses:
+            self._direct = self._send
 
     def _writable(self) -> None:
         """Go on sending; the loop calls this when the system takes more."""
@@ -170,7 +177,7 @@ class SingleSocket(Endpoint):
             if self._on_buffer is None:
                 # Not in a method of its own: here every message passes.
                 try:
-                    data = self._sock.recv(self._raw_server.config.read_size)
+                    data = self._recv(self._read_size)
                 except (BlockingIOError, InterruptedError):
                     pass
                 except OSError as error:
@@ -182,6 +189,8 @@ class SingleSocket(Endpoint):
                             self._on_data(self, data)
                         except Exception as error:
                             self._raw_server.handler_failed(self, error, "data_came_in")
+                        if len(data) == self._read_size:
+                            self._read_size = self._raw_server.config.bulk_read_size
                     else:
                         self._end_of_stream()
             else:
@@ -211,6 +220,7 @@ class SingleSocket(Endpoint):
             self._raw_server.handler_failed(self, error, "get_buffer, buffer_filled")
         else:
             self._end_of_stream()
+
     def _end_of_stream(self) -> None:
         self._ended_by_peer = True
         if self._closing:
@@ -231,7 +241,7 @@ class SingleSocket(Endpoint):
         self._raw_server.check_thread()
         if self.lost:
             return
-        self._refuses = True
+        self._refuses, self._direct = True, None
         if self.connected and not self.buffered:
             self.lose(None, lingers=True)
         else:
@@ -247,7 +257,7 @@ class SingleSocket(Endpoint):
         if self.lost:
             return
         if how != socket.SHUT_RD:
-            self._refuses = True
+            self._refuses, self._direct = True, None
         if not self.connected or (self.buffered and how != socket.SHUT_RD):
             self._shut = how if self._shut in (None, how) else socket.SHUT_RDWR
             self._want(self._events | WRITABLE)
@@ -267,16 +277,21 @@ class SingleSocket(Endpoint):
 
     def made(self, sock: Socket, layer: Layer | None = None) -> None:
         """Begin; see `Endpoint.made`."""
+        self._recv: Callable[[int], bytes] = sock.recv
         self._send = sock.send
         self._sendfile: Callable[..., int] = self._raw_server.network.sendfile
         super().made(sock, layer)
+        if not self._buffer.size and not self._refuses:
+            self._direct = self._send
 
     def stand_on(self, layer: Layer) -> None:
         """Read and write through a layer, if it is the topmost; for RawServer's own parts."""
         super().stand_on(layer)
         if self._layer is not None:
-            self._send = self._layer.send
+            self._recv, self._send = self._layer.recv, self._layer.send
             self._sendfile = send_file
+            if self._direct is not None:
+                self._direct = self._send
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when there is none."""

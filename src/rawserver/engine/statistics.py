@@ -39,7 +39,8 @@ class Statistics:
     """Counts, bytes and seconds.
 
     `busy` is the share of the last ten seconds or more in which the loop did something, 0 to 1.
-    `longest_call` names what took `longest_call_seconds`. `half_open` are connections in the
+    `longest_call` names what took `longest_call_seconds`, of the calls that were measured: those of
+    the turns after a slow one, and those that a watchdog saw. `half_open` are connections in the
     making, `waiting_to_connect` those whose turn has not come. `tasks` wait, `tasks_due` of them
     are late by now.
     """

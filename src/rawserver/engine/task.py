@@ -59,12 +59,13 @@ class TaskQueue:
     """A heap of tasks by (due, order added)."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Task]] = []
+        # (due, order added, task); public so that the loop can see at once that nothing is due.
+        self.heap: list[tuple[float, int, Task]] = []
         self._sequence = 0
         self._cancelled = 0
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self.heap) - self._cancelled
 
     def add(
         self, due: float, func: Callable[..., object], args: tuple[Any, ...], context: object
@@ -72,16 +73,16 @@ class TaskQueue:
         """Add a function; among those due at the same time the first added runs first."""
         self._sequence += 1
         task = Task(self, due, func, args, context)
-        heapq.heappush(self._heap, (due, self._sequence, task))
+        heapq.heappush(self.heap, (due, self._sequence, task))
         return task
 
     def count_due(self, now: float) -> int:
         """Count the tasks that are due; O(n)."""
-        return sum(due <= now and not task.cancelled for due, _, task in self._heap)
+        return sum(due <= now and not task.cancelled for due, _, task in self.heap)
 
     def next_due(self) -> float | None:
         """Return when the next task is due, None if there is none."""
-        heap = self._heap
+        heap = self.heap
         while heap and heap[0][2].cancelled:
             heapq.heappop(heap)
             self._cancelled -= 1
@@ -89,7 +90,7 @@ class TaskQueue:
 
     def take_due(self, now: float) -> list[Task]:
         """Take out the tasks that are due, in order. One may yet be cancelled by another."""
-        heap = self._heap
+        heap = self.heap
         due: list[Task] = []
         while heap and heap[0][0] <= now:
             task = heapq.heappop(heap)[2]
@@ -103,7 +104,7 @@ class TaskQueue:
     def one_was_cancelled(self) -> None:
         """Count a cancelled task, and sweep when they are many."""
         self._cancelled += 1
-        if self._cancelled > SWEEP_ABOVE and self._cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if not entry[2].cancelled]
-            heapq.heapify(self._heap)
+        if self._cancelled > SWEEP_ABOVE and self._cancelled * 2 > len(self.heap):
+            self.heap = [entry for entry in self.heap if not entry[2].cancelled]
+            heapq.heapify(self.heap)
             self._cancelled = 0

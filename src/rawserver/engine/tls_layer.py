@@ -96,6 +96,11 @@ class TlsLayer(Layer):
         """The peer's certificate, verified or not; None without one, or after the end."""
         return None if self._lost else self._codec.tls.getpeercert(binary_form=True)
 
+    def stand_upon(self, below: Wire | Layer) -> None:
+        """Go on upon another, which has come between."""
+        super().stand_upon(below)
+        self._outbox.below = below
+
     @property
     def unsent(self) -> int:
         """Bytes of ciphertext that were not taken by the socket."""

@@ -18,10 +18,10 @@ class TlsOutbox:
     BlockingIOError.
     """
 
-    __slots__ = ("_below", "held")
+    __slots__ = ("below", "held")
 
     def __init__(self, below: Wire | Layer) -> None:
-        self._below = below
+        self.below = below
         self.held: WriteBuffer | None = None
 
     def send(self, record: Buffer, flags: int = 0) -> None:
@@ -30,7 +30,7 @@ class TlsOutbox:
             self.held.add(record)
             return
         try:
-            count = self._below.send(record, flags)
+            count = self.below.send(record, flags)
         except (BlockingIOError, InterruptedError):
             count = 0
         if count != len(record):
@@ -48,7 +48,7 @@ class TlsOutbox:
         held = self.held
         if held is not None:
             # More than one byte is enough: no second call that would find the socket full.
-            held.send(cast(Socket, self._below), _no_file, 1)
+            held.send(cast(Socket, self.below), _no_file, 1)
             if not held.size:
                 self.held = None
 
@@ -56,7 +56,7 @@ class TlsOutbox:
         """Send what may be lost, as the connection ends in any case and for another reason."""
         if record and self.held is None:
             with suppress(OSError):
-                self._below.send(record)
+                self.below.send(record)
 
 
 def _no_file(sock: Socket, file: File, offset: int, count: int) -> NoReturn:

@@ -23,8 +23,8 @@ class TurnTimes:
     """
 
     __slots__ = (
-        "_measured_until", "_period_began", "_period_busy", "began_at", "busy", "last_period", "longest",
-        "longest_call", "longest_turn", "measured_turns", "running", "turns",
+        "_measured_until", "_period_began", "_period_busy", "began_at", "busy", "last_period",
+        "longest", "longest_call", "longest_turn", "measured_turns", "running", "turns",
     )  # fmt: skip
 
     def __init__(self) -> None:

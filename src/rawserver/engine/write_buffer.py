@@ -38,14 +38,15 @@ class WriteBuffer:
     __slots__ = ("_parts", "memory", "size")
 
     def __init__(self) -> None:
-        self._parts: deque[memoryview | FilePart] = deque()
+        # Made when it is used: an empty one takes more memory than the rest of an idle connection.
+        self._parts: deque[memoryview | FilePart] | None = None
         self.size = 0
         self.memory = 0
 
     @property
     def footprint(self) -> int:
         """Bytes of memory that all this takes."""
-        return self.memory + PART_COST * len(self._parts)
+        return self.memory + PART_COST * len(self._parts or ())
 
     def add(self, data: Buffer) -> None:
         """Queue bytes; what could change under us is copied once, now."""
@@ -53,7 +54,7 @@ class WriteBuffer:
             data = bytes(data)
         view = memoryview(data)
         if view:
-            self._parts.append(view)
+            self._queue().append(view)
             self.size += len(view)
             self.memory += len(view)
 
@@ -61,20 +62,25 @@ class WriteBuffer:
         """Queue bytes that their owner leaves as they are until they are sent."""
         for part in parts:
             if part:
-                self._parts.append(memoryview(part))
+                self._queue().append(memoryview(part))
                 self.size += len(part)
                 self.memory += len(part)
 
     def add_file(self, file: File, offset: int, count: int) -> None:
         """Queue a part of a file, which must stay open until it is sent."""
         if count:
-            self._parts.append(FilePart(file, offset, count))
+            self._queue().append(FilePart(file, offset, count))
             self.size += count
 
     def clear(self) -> None:
         """Drop everything, and with it the references to files."""
-        self._parts.clear()
+        self._parts = None
         self.size = self.memory = 0
+
+    def _queue(self) -> deque[memoryview | FilePart]:
+        if self._parts is None:
+            self._parts = deque()
+        return self._parts
 
     def send(self, sock: Socket, sendfile: SendFile, limit: int) -> int:
         """Send until all is sent, the socket takes no more, or `limit` bytes are sent.
@@ -84,15 +90,21 @@ class WriteBuffer:
         """
         sent = 0
         parts = self._parts
+        if parts is None:
+            return 0
         try:
             while parts and sent < limit:
                 first = parts[0]
                 if isinstance(first, FilePart):
                     sent += self._send_file(sock, sendfile, first, limit - sent)
+                    if not first.count:
+                        parts.popleft()
                 else:
-                    sent += self._send_bytes(sock, first)
+                    sent += self._send_bytes(sock, parts, first)
         except (BlockingIOError, InterruptedError):
             pass  # the poller says when to go on
+        if not parts:
+            self._parts = None
         return sent
 
     def _send_file(self, sock: Socket, sendfile: SendFile, part: FilePart, limit: int) -> int:
@@ -102,12 +114,11 @@ class WriteBuffer:
         part.offset += count
         part.count -= count
         self.size -= count
-        if not part.count:
-            self._parts.popleft()
         return count
 
-    def _send_bytes(self, sock: Socket, first: memoryview) -> int:
-        parts = self._parts
+    def _send_bytes(
+        self, sock: Socket, parts: deque[memoryview | FilePart], first: memoryview
+    ) -> int:
         if len(parts) == 1:
             count = sock.send(first)
         else:
