@@ -10,6 +10,7 @@ from rawserver.engine.task import Task
 
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
+    from rawserver.engine.single_socket import SingleSocket
 
 # How often it is looked whether all have gone.
 LOOK_SECONDS = 0.05
@@ -21,9 +22,10 @@ CLOSE_AFTER_SHARE = 0.75
 class Drain:
     """Ends the listeners and connections of one context, or of all, within `deadline` seconds.
 
-    `done()` is called from the loop when none is left. Handlers hear `drain(connection)`, and
-    should then answer what they have begun, take nothing new, and close. Those that do not are
-    closed in good order when three quarters of the time have passed, and reset when all has.
+    `done()` is called from the loop when none is left. Handlers hear `drain(connection)`, once it
+    is made, and should then answer what they have begun, take nothing new, and close. Those that
+    do not are closed in good order when three quarters of the time have passed, and reset when
+    all has. Those whose opening is not over are not in yet: they are closed.
     """
 
     def __init__(
@@ -45,14 +47,22 @@ class Drain:
             raw_server.add_task(self._reset, deadline),
         ]
         self._next_look: Task | None = None
+        self._told: set[SingleSocket] = set()
 
     def _ask(self) -> None:
         for connection in self._raw_server.connections(self._context):
-            self._raw_server.call_handler(connection, "drain")
+            if connection.listener is not None and not connection.connected:
+                connection.close()
         self._look()
 
     def _look(self) -> None:
-        if self._raw_server.connections(self._context):
+        raw_server, context = self._raw_server, self._context
+        for connection in raw_server.connections(context):
+            # One that we start is told when it is made. Others may end, or go, meanwhile.
+            if connection.connected and connection not in self._told:
+                self._told.add(connection)
+                raw_server.call_handler(connection, "drain")
+        if raw_server.connections(context) or raw_server.lingering(context):
             self._next_look = self._raw_server.add_task(self._look, LOOK_SECONDS)
         else:
             self._end()
