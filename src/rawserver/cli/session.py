@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import ParamSpec
@@ -34,8 +33,7 @@ class Session:
     ) -> None:
         self.output = output
         self.failed = failed or self.finish
-        self._done = threading.Event()
-        self.raw_server = RawServer(self._done, errorfunc=self._log)
+        self.raw_server = RawServer(errorfunc=self._log)
         self.raw_server.add_context(self)
         self._error: BaseException | None = None
         self._interrupts = 0
@@ -74,9 +72,9 @@ class Session:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the loop; `run` then raises `error`, if there is one."""
-        if not self._done.is_set():
+        if not self.raw_server.doneflag.is_set():
             self._error = error
-            self._done.set()
+            self.raw_server.doneflag.set()
 
     def run(self, interrupted: Callable[[], None]) -> None:
         """Turn the loop until `finish`; `interrupted()` is called in it at the first ^C."""

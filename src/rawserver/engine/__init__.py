@@ -3,6 +3,7 @@
 from rawserver.engine.admission import Limits
 from rawserver.engine.config import Config
 from rawserver.engine.disk import Disk, File, FileStatus
+from rawserver.engine.done_flag import DoneFlag
 from rawserver.engine.errors import (
     FileEnded,
     FirstBytesTimeout,
@@ -13,13 +14,21 @@ from rawserver.engine.errors import (
     WriteStalled,
 )
 from rawserver.engine.fault_reports import Where
-from rawserver.engine.handler import Address, DatagramHandler, Handler, ListeningHandler
+from rawserver.engine.handler import (
+    Address,
+    DatagramBatchHandler,
+    DatagramHandler,
+    Handler,
+    ListeningHandler,
+)
 from rawserver.engine.listener import Listener
 from rawserver.engine.network import READABLE, WRITABLE, Network, Poller, Socket
 from rawserver.engine.os_disk import OsDisk
 from rawserver.engine.os_network import OsNetwork
+from rawserver.engine.proxy_protocol import ProxyHeader, ProxyProtocolError
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.rawserver import RawServer
+from rawserver.engine.signals import handle_signal
 from rawserver.engine.single_socket import SingleSocket
 from rawserver.engine.statistics import ListenerStatistics, Statistics, Traffic
 from rawserver.engine.task import Task
@@ -30,8 +39,10 @@ __all__ = [
     "WRITABLE",
     "Address",
     "Config",
+    "DatagramBatchHandler",
     "DatagramHandler",
     "Disk",
+    "DoneFlag",
     "File",
     "FileEnded",
     "FileStatus",
@@ -47,6 +58,8 @@ __all__ = [
     "OsDisk",
     "OsNetwork",
     "Poller",
+    "ProxyHeader",
+    "ProxyProtocolError",
     "RateLimit",
     "RawServer",
     "SingleSocket",
@@ -59,4 +72,5 @@ __all__ = [
     "Where",
     "WriteBufferFull",
     "WriteStalled",
+    "handle_signal",
 ]

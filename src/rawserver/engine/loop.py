@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from rawserver.engine.config import Config
 from rawserver.engine.contexts import Contexts, Endable
+from rawserver.engine.done_flag import DoneFlag
 from rawserver.engine.endpoint import Endpoint
 from rawserver.engine.fault_reports import ErrorFunction, FaultReports, Where, call_of
 from rawserver.engine.mailbox import Letter, Mailbox
@@ -48,7 +49,7 @@ class Loop:
         noisy: bool,
         errorfunc: ErrorFunction | None,
     ) -> None:
-        self.doneflag = threading.Event() if doneflag is None else doneflag
+        self.doneflag: threading.Event = DoneFlag() if doneflag is None else doneflag
         self.config = Config() if config is None else config
         self.network: Network = OsNetwork() if network is None else network
         self.faults = FaultReports(noisy, errorfunc)

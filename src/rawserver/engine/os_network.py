@@ -13,9 +13,11 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rawserver.engine.disk import Disk, File
+from rawserver.engine.done_flag import DoneFlag
 from rawserver.engine.network import DatagramBatches, Poller, Socket, SocketAddress, Wakeup
 from rawserver.engine.os_disk import OsDisk
 from rawserver.engine.os_pipe import PipeSocket
@@ -63,6 +65,9 @@ class OsNetwork:
         return SocketWakeup()
 
     def watch(self, doneflag: threading.Event, wakeup: Wakeup) -> Callable[[], None]:
+        if isinstance(doneflag, DoneFlag):
+            doneflag.watch(wakeup)
+            return partial(doneflag.forget, wakeup)
         # Event has no call-back, so a thread waits for it. It sleeps in the kernel meanwhile.
         watching = True
 

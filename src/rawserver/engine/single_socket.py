@@ -13,10 +13,12 @@ from rawserver.engine.endpoint import Endpoint
 from rawserver.engine.errors import WriteBufferFull
 from rawserver.engine.layer import Layer, send_file
 from rawserver.engine.network import READABLE, WRITABLE, Socket
+from rawserver.engine.throttle import Throttle
 from rawserver.engine.write_stall import WriteStall
 
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
+    from rawserver.engine.tls_layer import TlsLayer
 
 
 class SingleSocket(Endpoint):
@@ -292,6 +294,13 @@ class SingleSocket(Endpoint):
             self._sendfile = send_file
             if self._direct is not None:
                 self._direct = self._send
+
+    @property
+    def tls(self) -> TlsLayer | None:
+        """What TLS agreed on (`version`, `alpn`, `peer_certificate`...); None in the clear."""
+        # A rate limit is always beneath it.
+        layer: Any = self._layer
+        return None if isinstance(layer, Throttle) else layer
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when there is none."""
