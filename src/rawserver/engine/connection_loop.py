@@ -19,6 +19,7 @@ from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.reserve import Reserve
 from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.timeouts import Watch
 from rawserver.engine.write_stall import WriteStall
 
 
@@ -166,11 +167,17 @@ class ConnectionLoop(Loop):
         else:
             self.hold(sock)
 
+    def unwatch(self, watch: Watch) -> None:
+        """Have a watch look no more; for RawServer's own parts."""
+        self._timeouts.remove(watch)
+
     def was_lost(self, connection: Endpoint) -> None:
         """Note a connection that ended; its handler is told at the end of the turn."""
         self._timeouts.remove(connection)
         if connection.stall is not None:
             self._timeouts.remove(connection.stall)
+        if connection.deadline is not None:
+            connection.deadline.cancel()
         for account in self._accounts_of(connection):
             account.leave(connection)
         self._lost.append(connection)

@@ -38,6 +38,12 @@ class Attempt(Protocol):
     def abandon(self, error: BaseException | None) -> None: ...
 
 
+class Deadline(Protocol):
+    """What would end a connection, and is cancelled when that ends by itself."""
+
+    def cancel(self) -> None: ...
+
+
 class Endpoint:
     """The life of one connection; `SingleSocket` adds its bytes."""
 
@@ -64,6 +70,7 @@ class Endpoint:
         "_sock",
         "_ticket",
         "connected",
+        "deadline",
         "descriptor",
         "error",
         "idle_timeout",
@@ -116,6 +123,8 @@ class Endpoint:
         self.sent = 0
         self.made_at = self._seen_at = raw_server.now
         self._seen = 0
+        # What ends it if its first bytes, or its change to TLS, are not there in time.
+        self.deadline: Deadline | None = None
         # Watches over what waits to be sent, while something does.
         self.stall: WriteStall | None = None
         self.handler = handler
@@ -206,6 +215,7 @@ class Endpoint:
         """Read and write through a layer, if it is the topmost; for RawServer's own parts."""
         if layer.above is self:
             self._layer = self._sock = layer
+            layer.want(self._events)
 
     @property
     def buffered(self) -> int:
@@ -277,7 +287,6 @@ class Endpoint:
         self._raw_server.entered(self)
         if layer is not None:
             self.stand_on(layer)
-            layer.want(events)
 
     # Ending.
 

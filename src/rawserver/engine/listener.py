@@ -167,7 +167,7 @@ class Listener(Receiver):
             return
         timeout = self.how.first_bytes_timeout
         if timeout is not None:
-            self._raw_server.watch(FirstBytes(connection, timeout), self._raw_server.now + timeout)
+            FirstBytes(self._raw_server, connection, timeout)
         self._raw_server.call_handler(connection, "external_connection_made")
 
     # Those who are not let in.

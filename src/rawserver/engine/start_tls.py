@@ -29,21 +29,26 @@ class StartTls:
 
         connection = self._connection
         wire = connection.wire()
-        layer = TlsLayer(
-            self._raw_server,
-            connection.top() or wire,
-            tls,
-            server_hostname=server_name,
-            received=received,
-        )
+        try:
+            layer = TlsLayer(
+                self._raw_server,
+                connection.top() or wire,
+                tls,
+                server_hostname=server_name,
+                received=received,
+            )
+        except Exception:  # a name that cannot be verified: it goes on as it was
+            if connection.top() is None:
+                wire.give_back(connection)
+            raise
         connection.stand_on(layer)
         if self._timeout is not None:
-            self._deadline = self._raw_server.add_task(self._too_late, self._timeout)
+            connection.deadline = self._raw_server.add_task(self._too_late, self._timeout)
         layer.start(self._shaken_hands)
 
     def _shaken_hands(self, error: BaseException | None) -> None:
-        if self._timeout is not None:
-            self._deadline.cancel()
+        if self._connection.deadline is not None:
+            self._connection.deadline.cancel()
         if error is not None:
             self._connection.lose(error)
         elif not self._connection.lost:
