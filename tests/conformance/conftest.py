@@ -81,9 +81,7 @@ def tls_client(authority: Authority) -> TlsClient:
 
 
 @pytest.fixture(params=["plain", "tls", "throttled", "tls-throttled"])
-def join(
-    request: pytest.FixtureRequest, tls_server: TlsServer, tls_client: TlsClient
-) -> Joiner:
+def join(request: pytest.FixtureRequest, tls_server: TlsServer, tls_client: TlsClient) -> Joiner:
     """What joins two handlers, over each kind of connection."""
     tls = (tls_server, tls_client) if "tls" in request.param else None
     return Joiner(tls, throttled="throttled" in request.param)

@@ -1,4 +1,4 @@
-"""Who is let in: in all, of one address, in the making, of one context; and what others are told."""
+"""Who is let in: in all, of one address, opening, of one context; and what others are told."""
 
 import pytest
 

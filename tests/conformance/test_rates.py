@@ -142,9 +142,7 @@ def test_a_writer_that_is_limited_hears_when_to_go_on(clocked_server: RawServer)
     high = clocked_server.config.high_water_mark
     assert high < connection.buffered <= high + len(CHUNK)
     assert "connection_flushed" not in caller.events
-    pass_time(
-        clocked_server, 5.0, step=STEP, until=lambda: "connection_flushed" in caller.events
-    )
+    pass_time(clocked_server, 5.0, step=STEP, until=lambda: "connection_flushed" in caller.events)
     assert connection.is_flushed()
 
 
@@ -260,8 +258,6 @@ def test_what_is_limited_arrives_whole_and_the_end_after_it(
     data = bytes(range(250)) * 2000
     connection.write(data)
     connection.close_when_flushed()
-    pass_time(
-        clocked_server, 5.0, step=STEP, until=lambda: "connection_lost" in callee.events
-    )
+    pass_time(clocked_server, 5.0, step=STEP, until=lambda: "connection_lost" in callee.events)
     assert callee.data == data
     assert other.error is None

@@ -48,6 +48,7 @@ class ConnectionLoop(Loop):
         It may offer `got_exception(error, where)`: `where` is a `Where`, which tells the call and
         the connection. ValueError if the context is there already.
         """
+        self.check_thread()
         self._contexts.add(context, Account(max_connections, rate))
 
     def remove_context(self, context: Hashable) -> None:

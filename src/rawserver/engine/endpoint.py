@@ -158,6 +158,7 @@ class Endpoint:
     def context(self, context: object) -> None:
         # Equal contexts are one, whether or not they are the same object.
         if self._context is _NOBODY or context != self._context:
+            self._raw_server.check_thread()
             if not self.lost:
                 self._raw_server.own_connection(self, context)
             if self._context is not _NOBODY:
@@ -177,6 +178,7 @@ class Endpoint:
 
     @rate.setter
     def rate(self, rate: RateLimit | None) -> None:
+        self._raw_server.check_thread()
         self.own_rate = rate
         self.limit_rate()
 
