@@ -198,9 +198,13 @@ class Listener(Receiver):
         error: OSError,
         reason: str,
     ) -> None:
-        self.admission.refused[reason] += 1
-        self._raw_server.drop(sock, layer)
         connection.never_made(error)
+        # What lingers needs the poller, too.
+        if layer is None and self.limits.refusal and reason != "poller":
+            self._refuse(sock, reason)
+        else:
+            self.admission.refused[reason] += 1
+            self._raw_server.drop(sock, layer)
 
     def _cannot_accept(self, error: OSError) -> None:
         # Mostly that descriptors have run out. A short shortage harms nobody: they wait in the

@@ -119,9 +119,14 @@ class Opening:
         from rawserver.engine.tls_layer import TlsLayer  # loads OpenSSL: only where it is used
 
         assert self._tls is not None
-        self._layer = TlsLayer(
-            self._raw_server, self._wire, self._tls, server_hostname=self._server_name
-        )
+        try:
+            self._layer = TlsLayer(
+                self._raw_server, self._wire, self._tls, server_hostname=self._server_name
+            )
+        except (OSError, ValueError) as error:  # a name that cannot be verified
+            self._wire.want(0)
+            self._raw_server.add_task(self._fail, 0.0, (error,))
+            return
         self._layer.start(self._shaken_hands)
 
     def _shaken_hands(self, error: BaseException | None) -> None:
