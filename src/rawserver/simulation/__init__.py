@@ -1,0 +1,1 @@
+"""A simulated internet under the same RawServer."""
