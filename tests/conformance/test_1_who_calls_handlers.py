@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.joined import free_port, join, listen
+from kit.joined import Joiner, free_port, listen
+from kit.joined import join as plainly
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import Config, Network, RawServer, SingleSocket
@@ -53,7 +54,7 @@ ENDS: list[Callable[[SingleSocket], object]] = [
 
 @pytest.mark.parametrize("end", ENDS)
 def test_ending_a_connection_calls_nobody(
-    raw_server: RawServer, end: Callable[[SingleSocket], object]
+    raw_server: RawServer, end: Callable[[SingleSocket], object], join: Joiner
 ) -> None:
     outside = Outside()
     caller, callee = outside.handler(), outside.handler()
@@ -66,7 +67,7 @@ def test_ending_a_connection_calls_nobody(
 def test_writing_calls_nobody_though_the_peer_has_gone(raw_server: RawServer) -> None:
     outside = Outside()
     caller, callee = outside.handler(), outside.handler()
-    connection, other = join(raw_server, caller, callee)
+    connection, other = plainly(raw_server, caller, callee)
     other.close()
     raw_server.listen_once(0.0)
     connection.pause_reading()
@@ -78,7 +79,7 @@ def test_writing_calls_nobody_though_the_peer_has_gone(raw_server: RawServer) ->
     assert not outside.nested
 
 
-def test_a_full_write_buffer_calls_nobody(network: Network) -> None:
+def test_a_full_write_buffer_calls_nobody(network: Network, join: Joiner) -> None:
     raw_server = RawServer(
         config=Config(write_buffer_limit=100_000, high_water_mark=50_000), network=network
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kit.joined import free_port, join, listen
+from kit.joined import Joiner, free_port, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer, SingleSocket
@@ -22,7 +22,9 @@ def told_once_and_last(handler: Recorder) -> bool:
 
 @pytest.mark.parametrize("how", ["close", "close_when_flushed", "end"])
 @pytest.mark.parametrize("who", [0, 1, "both"])
-def test_whoever_ends_it_both_are_told(raw_server: RawServer, how: str, who: int | str) -> None:
+def test_whoever_ends_it_both_are_told(
+    raw_server: RawServer, how: str, who: int | str, join: Joiner
+) -> None:
     caller, callee = Recorder(), Recorder()
     ends = join(raw_server, caller, callee)
     for one in ends if isinstance(who, str) else (ends[who],):
@@ -49,7 +51,9 @@ def test_ending_it_within_an_event(raw_server: RawServer, event: str) -> None:
     assert told_once_and_last(callee)
 
 
-def test_a_close_within_data_that_came_in_stops_the_data(raw_server: RawServer) -> None:
+def test_a_close_within_data_that_came_in_stops_the_data(
+    raw_server: RawServer, join: Joiner
+) -> None:
     callee = Recorder(data_came_in=SingleSocket.close)
     connection, _ = join(raw_server, Recorder(), callee)
     for _ in range(3):
@@ -85,7 +89,9 @@ def end_by_flag(raw_server: RawServer) -> None:
 
 
 @pytest.mark.parametrize("end", [end_by_flag, RawServer.close])
-def test_the_end_of_the_loop(faulty_server: RawServer, end: Callable[[RawServer], None]) -> None:
+def test_the_end_of_the_loop(
+    faulty_server: RawServer, end: Callable[[RawServer], None], join: Joiner
+) -> None:
     caller, callee = Recorder(), Recorder()
     join(faulty_server, caller, callee)
     end(faulty_server)
@@ -93,7 +99,7 @@ def test_the_end_of_the_loop(faulty_server: RawServer, end: Callable[[RawServer]
     assert told_once_and_last(callee)
 
 
-def test_the_handler_that_it_has_by_then_is_told(raw_server: RawServer) -> None:
+def test_the_handler_that_it_has_by_then_is_told(raw_server: RawServer, join: Joiner) -> None:
     before, after = Recorder(), Recorder()
     connection, _ = join(raw_server, before, Recorder())
     connection.handler = after

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kit.joined import join
+from kit.joined import Joiner
+from kit.joined import join as plainly
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import Config, FileEnded, Network, RawServer, SingleSocket, WriteBufferFull
 
 
-def test_much_arrives_as_it_was_sent(raw_server: RawServer) -> None:
+def test_much_arrives_as_it_was_sent(raw_server: RawServer, join: Joiner) -> None:
     chance = random.Random(1)
     data = chance.randbytes(5_000_000)
     callee = Recorder()
@@ -31,7 +32,7 @@ def test_much_arrives_as_it_was_sent(raw_server: RawServer) -> None:
 
 
 def test_files_and_bytes_keep_their_order_while_the_reader_is_slow(
-    raw_server: RawServer, tmp_path: Path
+    raw_server: RawServer, tmp_path: Path, join: Joiner
 ) -> None:
     chance = random.Random(2)
     content = chance.randbytes(3_000_000)
@@ -59,7 +60,7 @@ def test_files_and_bytes_keep_their_order_while_the_reader_is_slow(
 
 
 def test_a_file_that_shrank_ends_the_connection_and_says_so(
-    raw_server: RawServer, tmp_path: Path
+    raw_server: RawServer, tmp_path: Path, join: Joiner
 ) -> None:
     (tmp_path / "a").write_bytes(b"x" * 1000)
     file = raw_server.network.disk.open(str(tmp_path / "a"), "r")
@@ -79,7 +80,7 @@ def test_write_says_when_to_wait_and_the_handler_hears_when_to_go_on(network: Ne
     raw_server = RawServer(config=config, network=network)
     at_flush: list[int] = []
     caller = Recorder(connection_flushed=lambda connection: at_flush.append(connection.buffered))
-    connection, other = join(raw_server, caller, Recorder())
+    connection, other = plainly(raw_server, caller, Recorder())
     other.pause_reading()
     while connection.write(b"x" * 10_000):
         assert connection.buffered <= 100_000
@@ -94,7 +95,9 @@ def test_write_says_when_to_wait_and_the_handler_hears_when_to_go_on(network: Ne
     raw_server.close()
 
 
-def test_a_write_that_goes_at_once_is_not_told_as_flushed(raw_server: RawServer) -> None:
+def test_a_write_that_goes_at_once_is_not_told_as_flushed(
+    raw_server: RawServer, join: Joiner
+) -> None:
     caller, callee = Recorder(), Recorder()
     connection, _ = join(raw_server, caller, callee)
     assert connection.write(b"little")
@@ -103,7 +106,7 @@ def test_a_write_that_goes_at_once_is_not_told_as_flushed(raw_server: RawServer)
     assert "connection_flushed" not in caller.events
 
 
-def test_who_does_not_wait_is_ended_at_the_limit(network: Network) -> None:
+def test_who_does_not_wait_is_ended_at_the_limit(network: Network, join: Joiner) -> None:
     raw_server = RawServer(
         config=Config(write_buffer_limit=300_000, high_water_mark=100_000), network=network
     )
@@ -120,7 +123,9 @@ def test_who_does_not_wait_is_ended_at_the_limit(network: Network) -> None:
     raw_server.close()
 
 
-def test_the_limit_is_of_memory_and_not_of_files(network: Network, tmp_path: Path) -> None:
+def test_the_limit_is_of_memory_and_not_of_files(
+    network: Network, tmp_path: Path, join: Joiner
+) -> None:
     raw_server = RawServer(config=Config(write_buffer_limit=1000), network=network)
     (tmp_path / "a").write_bytes(b"x" * 4_000_000)
     file = network.disk.open(str(tmp_path / "a"), "r")
@@ -134,7 +139,7 @@ def test_the_limit_is_of_memory_and_not_of_files(network: Network, tmp_path: Pat
     raw_server.close()
 
 
-def test_a_paused_reader_gets_nothing_until_it_resumes(raw_server: RawServer) -> None:
+def test_a_paused_reader_gets_nothing_until_it_resumes(raw_server: RawServer, join: Joiner) -> None:
     callee = Recorder()
     connection, other = join(raw_server, Recorder(), callee)
     other.pause_reading()
@@ -148,7 +153,7 @@ def test_a_paused_reader_gets_nothing_until_it_resumes(raw_server: RawServer) ->
 
 @pytest.mark.parametrize("pauses_twice", [False, True])
 def test_a_paused_reader_whose_peer_has_gone_does_not_spin(
-    raw_server: RawServer, pauses_twice: bool
+    raw_server: RawServer, pauses_twice: bool, join: Joiner
 ) -> None:
     callee = Recorder()
     connection, other = join(raw_server, Recorder(), callee)
@@ -168,7 +173,7 @@ def test_a_paused_reader_whose_peer_has_gone_does_not_spin(
     assert callee.data == b"last words"
 
 
-def test_one_side_may_end_and_the_other_go_on(raw_server: RawServer) -> None:
+def test_one_side_may_end_and_the_other_go_on(raw_server: RawServer, join: Joiner) -> None:
     caller = Recorder()
     callee = Recorder(eof_received=lambda connection: True)
     connection, other = join(raw_server, caller, callee)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.joined import join, listen
+from kit.joined import Joiner, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer, SingleSocket, Where
@@ -88,7 +88,7 @@ def test_a_fault_in_connection_failed_goes_to_its_context(faulty_server: RawServ
 
 
 def test_a_fault_in_connection_flushed_ends_the_connection(
-    faulty_server: RawServer, faults: list[str]
+    faulty_server: RawServer, faults: list[str], join: Joiner
 ) -> None:
     caller = Recorder(connection_flushed=fail)
     connection, _ = join(faulty_server, caller, Recorder())
@@ -100,7 +100,7 @@ def test_a_fault_in_connection_flushed_ends_the_connection(
 
 
 def test_a_loop_that_is_told_to_stop_by_an_exception_closes_everything(
-    faulty_server: RawServer,
+    faulty_server: RawServer, join: Joiner
 ) -> None:
     caller, callee = Recorder(), Recorder()
     join(faulty_server, caller, callee)

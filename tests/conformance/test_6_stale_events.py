@@ -2,13 +2,15 @@
 
 import socket
 
-from kit.joined import join
+from kit.joined import Joiner
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer, SingleSocket
 
 
-def test_a_descriptor_is_not_given_away_before_the_turn_is_over(raw_server: RawServer) -> None:
+def test_a_descriptor_is_not_given_away_before_the_turn_is_over(
+    raw_server: RawServer, join: Joiner
+) -> None:
     """Two connections have events in one turn; whichever comes first ends both and opens more."""
     new: list[Recorder] = []
     old: list[SingleSocket] = []
@@ -40,7 +42,9 @@ def test_a_descriptor_is_not_given_away_before_the_turn_is_over(raw_server: RawS
         sock.close()
 
 
-def test_one_that_pauses_another_in_the_same_turn_is_obeyed(raw_server: RawServer) -> None:
+def test_one_that_pauses_another_in_the_same_turn_is_obeyed(
+    raw_server: RawServer, join: Joiner
+) -> None:
     others: list[SingleSocket] = []
 
     def pause_all(connection: SingleSocket) -> None:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kit.joined import join, listen
+from kit.joined import Joiner, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer
@@ -86,7 +86,7 @@ def test_within_a_task_those_that_are_due_in_the_same_turn_do_not_run(
     assert ran == ["none"]
 
 
-def test_a_connection_that_was_given_away_stays(raw_server: RawServer) -> None:
+def test_a_connection_that_was_given_away_stays(raw_server: RawServer, join: Joiner) -> None:
     raw_server.add_context("mine")
     raw_server.add_context("other")
     callee = Recorder()
@@ -99,7 +99,7 @@ def test_a_connection_that_was_given_away_stays(raw_server: RawServer) -> None:
     assert other.lost
 
 
-def test_a_context_that_is_gone_owns_nothing_new(raw_server: RawServer) -> None:
+def test_a_context_that_is_gone_owns_nothing_new(raw_server: RawServer, join: Joiner) -> None:
     raw_server.add_context("mine")
     raw_server.remove_context("mine")
     raw_server.remove_context("mine")

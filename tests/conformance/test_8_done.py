@@ -2,14 +2,16 @@
 
 import threading
 
-from kit.joined import free_port, join, listen
+from kit.joined import Joiner, free_port, listen
 from kit.recorder import Recorder
 from rawserver import RawServer, SingleSocket
 
 PROMPT_SECONDS = 5.0
 
 
-def test_a_flag_set_by_another_thread_ends_a_loop_that_waits(raw_server: RawServer) -> None:
+def test_a_flag_set_by_another_thread_ends_a_loop_that_waits(
+    raw_server: RawServer, join: Joiner
+) -> None:
     caller, callee = Recorder(), Recorder()
     _, other = join(raw_server, caller, callee)
     waits = threading.Event()
@@ -37,7 +39,7 @@ def test_a_flag_that_is_set_already_ends_it_at_once(raw_server: RawServer) -> No
     assert not ran
 
 
-def test_a_flag_set_within_a_handler_ends_it(raw_server: RawServer) -> None:
+def test_a_flag_set_within_a_handler_ends_it(raw_server: RawServer, join: Joiner) -> None:
     callee = Recorder(data_came_in=lambda connection: raw_server.doneflag.set())
     connection, _ = join(raw_server, Recorder(), callee)
     connection.write(b"hello")
@@ -57,7 +59,7 @@ def test_attempts_are_told_that_they_failed(raw_server: RawServer) -> None:
 
 
 def test_who_starts_anew_whenever_one_is_lost_does_not_hold_up_the_end(
-    raw_server: RawServer,
+    raw_server: RawServer, join: Joiner
 ) -> None:
     class Stubborn(Recorder):
         def connection_lost(self, connection: SingleSocket) -> None:
