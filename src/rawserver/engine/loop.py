@@ -56,6 +56,8 @@ class Loop:
         self.poller = self.network.make_poller()
         # The time of this turn, seconds of the network's clock.
         self.now = self.network.time()
+        # When the last turn ended: how long the next may wait counts from then.
+        self._turned_at = self.now
         self.times = TurnTimes()
         self._time = self.network.time
         self.tasks = TaskQueue()
@@ -106,6 +108,7 @@ class Loop:
         if self._closed:
             raise RuntimeError("the loop has ended")
         self.thread = get_ident()
+        self._turned_at = self._time()
 
     def check_thread(self) -> None:
         """Raise RuntimeError in a thread other than the loop's, while it runs."""
@@ -137,7 +140,8 @@ class Loop:
             self._tell_lost()
         if self._held:
             self._close_held()
-        times.end(self._time())
+        self._turned_at = ended = self._time()
+        times.end(ended)
 
     def _call_and_measure(self, events: Sequence[tuple[int, int]]) -> None:
         """Do as `_turn` does, with a look at the clock after each call."""
@@ -161,8 +165,12 @@ class Loop:
         due = self.tasks.next_due()
         if due is None:
             return period
-        wait = min(max(0.0, due - self._time()), LONGEST_POLL_SECONDS)
-        return wait if period is None else min(wait, period)
+        wait = due - self._turned_at
+        if wait <= 0.0:
+            return 0.0
+        if wait > LONGEST_POLL_SECONDS:
+            wait = LONGEST_POLL_SECONDS
+        return wait if period is None or wait < period else period
 
     def _run(self, task: Task) -> None:
         if task.cancelled:

@@ -83,10 +83,13 @@ class TaskQueue:
     def next_due(self) -> float | None:
         """Return when the next task is due, None if there is none."""
         heap = self.heap
-        while heap and heap[0][2].cancelled:
+        while heap:
+            due, _, task = heap[0]
+            if not task.cancelled:
+                return due
             heapq.heappop(heap)
             self._cancelled -= 1
-        return heap[0][0] if heap else None
+        return None
 
     def take_due(self, now: float) -> list[Task]:
         """Take out the tasks that are due, in order. One may yet be cancelled by another."""

@@ -45,18 +45,19 @@ class TurnTimes:
 
     def end(self, now: float) -> None:
         """Note that a turn ended, which began at `began_at`."""
-        assert self.began_at is not None
-        seconds = now - self.began_at
+        began_at = self.began_at
+        assert began_at is not None
+        seconds = now - began_at
         self.turns += 1
         self.running = self.began_at = None
         self.busy += seconds
-        if seconds > self.longest_turn:
-            self.longest_turn = seconds
         if seconds > SLOW_TURN_SECONDS:
             self.measured_turns = MEASURED_TURNS
             self._measured_until = 0.0
         elif self.measured_turns:
             self.measured_turns -= 1
+        if seconds > self.longest_turn:
+            self.longest_turn = seconds
         if now - self._period_began > PERIOD_SECONDS:
             self._begin_period(now)
 
