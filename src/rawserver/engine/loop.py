@@ -374,11 +374,9 @@ class Loop:
         if sock is not None:
             self._held.append(sock)
 
-    def context_failed(
-        self, context: object, error: BaseException, where: Where | str = "a handler"
-    ) -> None:
+    def context_failed(self, context: object, error: BaseException, where: Where) -> None:
         """Report a fault of a handler or task, and give it to the context."""
-        self.faults.failed(context, error, Where(where) if isinstance(where, str) else where)
+        self.faults.failed(context, error, where)
 
     def report(self, level: int, text: str) -> None:
         """Tell `errorfunc` of something, at a level of `logging`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.addresses import literal_address, peer_of
 from rawserver.engine.disk import Buffer
+from rawserver.engine.fault_reports import Where
 from rawserver.engine.network import Datagram, Socket
 from rawserver.engine.receiver import Receiver
 
@@ -243,7 +244,7 @@ class UdpSocket(Receiver):
         try:
             self._on_batch(self, batch)
         except Exception as error:
-            self._raw_server.context_failed(self.context, error)
+            self._failed("datagrams_came_in", error)
 
     def _give_each(self, batch: list[Datagram]) -> None:
         left = iter(batch)
@@ -253,7 +254,7 @@ class UdpSocket(Receiver):
                 try:
                     on_data(address, data)
                 except Exception as error:
-                    self._raw_server.context_failed(self.context, error)
+                    self._failed("data_came_in", error)
             if self.descriptor < 0:
                 self.discarded += len(list(left))
             elif self._paused:
@@ -288,7 +289,11 @@ class UdpSocket(Receiver):
             try:
                 told(self, error)
             except Exception as fault:
-                self._raw_server.context_failed(self.context, fault)
+                self._failed("error_received", fault)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        call = f"{type(self.handler).__qualname__}.{name}"
+        self._raw_server.context_failed(self.context, error, Where(call))
 
     # Ending.
 
