@@ -244,7 +244,7 @@ class UdpSocket(Receiver):
         try:
             self._on_batch(self, batch)
         except Exception as error:
-            self._failed("datagrams_came_in", error)
+            self._handler_failed("datagrams_came_in", error)
 
     def _give_each(self, batch: list[Datagram]) -> None:
         left = iter(batch)
@@ -254,7 +254,7 @@ class UdpSocket(Receiver):
                 try:
                     on_data(address, data)
                 except Exception as error:
-                    self._failed("data_came_in", error)
+                    self._handler_failed("data_came_in", error)
             if self.descriptor < 0:
                 self.discarded += len(list(left))
             elif self._paused:
@@ -289,9 +289,9 @@ class UdpSocket(Receiver):
             try:
                 told(self, error)
             except Exception as fault:
-                self._failed("error_received", fault)
+                self._handler_failed("error_received", fault)
 
-    def _failed(self, name: str, error: Exception) -> None:
+    def _handler_failed(self, name: str, error: Exception) -> None:
         call = f"{type(self.handler).__qualname__}.{name}"
         self._raw_server.context_failed(self.context, error, Where(call))
 
