@@ -261,3 +261,21 @@ def test_what_is_limited_arrives_whole_and_the_end_after_it(
     pass_time(clocked_server, 5.0, step=STEP, until=lambda: "connection_lost" in callee.events)
     assert callee.data == data
     assert other.error is None
+
+
+def test_one_that_ends_waits_for_no_turn(clocked_server: RawServer) -> None:
+    """Else the tree would fill with those that went."""
+    rate = RateLimit(clocked_server, RATE, RATE)
+    port = listen(clocked_server, Pump(), rate=rate)
+    connection = call(clocked_server, port, Pump())
+    pass_time(
+        clocked_server,
+        1.0,
+        step=STEP,
+        until=lambda: rate.upload.waiting and rate.download.waiting,
+    )
+    assert rate.upload.waiting == rate.download.waiting == 1
+    for one in clocked_server.connections():
+        one.close()
+    assert connection.lost
+    assert rate.upload.waiting == rate.download.waiting == 0

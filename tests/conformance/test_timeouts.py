@@ -263,6 +263,17 @@ def test_a_server_that_never_shakes_hands_fails_the_connection(
     raw_server.close()
 
 
+def test_an_opening_that_is_over_leaves_no_task(
+    clocked_server: RawServer, tls_server: Any, tls_client: Any
+) -> None:
+    joined = Joiner((tls_server, tls_client), throttled=False)
+    for connection in joined(clocked_server, Recorder(), Recorder()):
+        connection.idle_timeout = None
+    pass_time(clocked_server, 1.0)
+    waiting = [task.func for _, _, task in clocked_server.tasks.heap if not task.cancelled]
+    assert waiting == [clocked_server.scan_for_timeouts]
+
+
 # Over other layers.
 
 

@@ -56,6 +56,7 @@ class Side:
         self.state = "new"
         self.connection: SingleSocket | None = None
         self.paused = False
+        self.starts_tls = False
         self.sent: Stream | None = None
         self.received: Stream | None = None
         self._header = b""
@@ -79,6 +80,12 @@ class Side:
         assert connection.connected
         self.connection = connection
         self.soak.sides.append(self)
+        if self.starts_tls:
+            self.soak.start_tls(self)
+        self.soak.act(self)
+
+    def tls_started(self, connection: SingleSocket) -> None:
+        self.note("tls_started")
         self.soak.act(self)
 
     def connection_made(self, connection: SingleSocket) -> None:
@@ -175,11 +182,13 @@ class Rude(Caller):
 class Door:
     """Who listens: every connection that comes in gets a side of its own."""
 
-    def __init__(self, soak: Soak) -> None:
+    def __init__(self, soak: Soak, *, starts_tls: bool) -> None:
         self.soak = soak
+        self.starts_tls = starts_tls
 
     def external_connection_made(self, connection: SingleSocket) -> None:
         side = Side(self.soak, None)
+        side.starts_tls = self.starts_tls
         connection.handler = side
         side.made(connection, "external_connection_made")
 

@@ -76,6 +76,7 @@ class Soak:
             "throttled": {"rate": self.rates[1]},
             "tls": {"tls": self.tls_server, "first_bytes_timeout": 1.0},
             "tls-throttled": {"tls": self.tls_server, "rate": self.rates[2]},
+            "starttls": {},
             "proxy": {"proxy_protocol": True},
             "limited": {"limits": Limits(total=20, opening=5, refusal=b"", when_full="refuse")},
             "waiting": {"limits": Limits(total=20, when_full="wait")},
@@ -86,7 +87,7 @@ class Soak:
                 sock = raw_server.create_unixserversocket(str(folder / "socket"))
             else:
                 sock = raw_server.create_serversocket(0, "127.0.0.1")
-            raw_server.start_listening(sock, Door(self), **how)
+            raw_server.start_listening(sock, Door(self, starts_tls=kind == "starttls"), **how)
             yield kind, sock.getsockname()
 
     # Starting.
@@ -97,7 +98,7 @@ class Soak:
         self.keys += 1
         rude = self.random.random() < 0.05
         caller = (Rude if rude else Caller)(self, self.keys)
-        has_opening = kind.startswith(("tls", "proxy"))
+        has_opening = kind.startswith(("tls", "starttls", "proxy"))
         speaks_tls = kind.startswith("tls") and not rude
         context = self.random.choice([None, *CONTEXTS])
         with self._no_calls():
@@ -112,7 +113,9 @@ class Soak:
             if kind == "proxy" and not rude:
                 ip = f"192.0.2.{self.random.randrange(1, 255)}"
                 connection.write(f"PROXY TCP4 {ip} 192.0.2.1 1 2\r\n".encode())
-            if not rude:
+            if not rude and kind == "starttls":
+                caller.starts_tls = True
+            elif not rude:
                 connection.write(self.keys.to_bytes(HEADER_SIZE))
             elif has_opening and self.random.random() < 0.7:
                 connection.write(b"neither TLS nor a header" + self.random.randbytes(300))
@@ -127,6 +130,17 @@ class Soak:
             yield
         finally:
             self.calls_allowed = before
+
+    def start_tls(self, side: Side) -> None:
+        """Go on with TLS, and then say who it is."""
+        connection = side.connection
+        assert connection is not None
+        with self._no_calls():
+            if isinstance(side, Caller):
+                self.raw_server.start_tls(connection, self.tls_client, server_name="127.0.0.1")
+                connection.write(side.key.to_bytes(HEADER_SIZE))
+            else:
+                self.raw_server.start_tls(connection, self.tls_server)
 
     def ended(self, side: Side) -> None:
         """Note a side that is lost."""
