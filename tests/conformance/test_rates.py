@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ def test_one_direction_does_not_limit_the_other(clocked_server: RawServer) -> No
     caller, callee = Pump(), Pump()
     port = listen(clocked_server, callee, rate=RateLimit(clocked_server, upload=RATE))
     call(clocked_server, port, caller)
-    out, back = per_second(clocked_server, received(caller), received(callee))
+    out, back = per_second(clocked_server, received(caller), received(callee), seconds=0.5)
     assert out == about(RATE)
     assert back > 10 * RATE
 
@@ -279,3 +280,64 @@ def test_one_that_ends_waits_for_no_turn(clocked_server: RawServer) -> None:
         one.close()
     assert connection.lost
     assert rate.upload.waiting == rate.download.waiting == 0
+
+
+def test_a_limit_that_is_set_in_a_handshake_holds_after_it(
+    clocked_server: RawServer, tls_server: Any, tls_client: Any
+) -> None:
+    caller, callee = Pump(), Sink()
+    connection = clocked_server.start_connection(
+        ("127.0.0.1", listen(clocked_server, callee)), Recorder()
+    )
+    run_until(clocked_server, lambda: callee.connections and connection.connected)
+    clocked_server.start_tls(connection, tls_client, server_name="localhost")
+    clocked_server.start_tls(callee.connection, tls_server)
+    connection.rate = RateLimit(clocked_server, upload=RATE)
+    callee.connection.rate = RateLimit(clocked_server, download=RATE * 2)
+    run_until(clocked_server, lambda: "tls_started" in callee.events)
+    connection.handler = caller
+    caller.fill(connection)
+    assert per_second(clocked_server, received(callee)) == [about(RATE)]
+
+
+def test_files_and_lent_memory_are_limited_as_all_else(
+    clocked_server: RawServer, join: Joiner, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(CHUNK * 30)
+    file = clocked_server.network.disk.open(str(tmp_path / "a"), "r")
+    callee = Sink()
+    connection, other = join(clocked_server, Recorder(), callee)
+    connection.rate = RateLimit(clocked_server, upload=RATE)
+    connection.sendfile(file, 0, len(CHUNK) * 30)
+    assert per_second(clocked_server, received(callee)) == [about(RATE)]
+    pass_time(clocked_server, 2.0, step=STEP, until=connection.is_flushed)
+    connection.write_lent([CHUNK] * 30)
+    assert per_second(clocked_server, received(callee)) == [about(RATE)]
+    pass_time(clocked_server, 2.0, step=STEP, until=lambda: other.received == 60 * len(CHUNK))
+    assert other.received == 60 * len(CHUNK)
+    file.close()
+
+
+def test_a_unix_sockets_connections_are_limited_too(
+    clocked_server: RawServer, tmp_path: Path
+) -> None:
+    callee = Sink()
+    sock = clocked_server.create_unixserversocket(str(tmp_path / "s"))
+    clocked_server.start_listening(sock, callee, rate=RateLimit(clocked_server, download=RATE))
+    clocked_server.start_connection(str(tmp_path / "s"), Pump())
+    run_until(clocked_server, lambda: callee.connections)
+    assert per_second(clocked_server, received(callee)) == [about(RATE)]
+
+
+def test_a_limited_reader_may_pause_and_go_on(clocked_server: RawServer, join: Joiner) -> None:
+    callee = Sink()
+    connection, other = join(clocked_server, Pump(), callee)
+    other.rate = RateLimit(clocked_server, download=RATE)
+    pass_time(clocked_server, 0.5, step=STEP)
+    other.pause_reading()
+    before = other.received
+    pass_time(clocked_server, 1.0, step=STEP)
+    assert other.received == before
+    other.resume_reading()
+    assert per_second(clocked_server, received(callee)) == [about(RATE)]
+    assert connection.connected

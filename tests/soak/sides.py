@@ -56,6 +56,8 @@ class Side:
         self.state = "new"
         self.connection: SingleSocket | None = None
         self.paused = False
+        # Where it is in the soak's list.
+        self.place = -1
         self.starts_tls = False
         self.sent: Stream | None = None
         self.received: Stream | None = None
@@ -79,6 +81,7 @@ class Side:
         self.note(name, before="new")
         assert connection.connected
         self.connection = connection
+        self.place = len(self.soak.sides)
         self.soak.sides.append(self)
         if self.starts_tls:
             self.soak.start_tls(self)

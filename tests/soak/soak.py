@@ -144,10 +144,11 @@ class Soak:
 
     def ended(self, side: Side) -> None:
         """Note a side that is lost."""
-        # The order does not matter, and taking from the middle would cost.
-        place = self.sides.index(side)
-        self.sides[place] = self.sides[-1]
-        self.sides.pop()
+        # The order does not matter, and searching would cost.
+        last = self.sides.pop()
+        if last is not side:
+            self.sides[side.place] = last
+            last.place = side.place
 
     # What is done to connections.
 
@@ -227,7 +228,8 @@ class Soak:
         self.raw_server.add_task(self.tick, TICK_SECONDS)
         for _ in range(min(STARTED_PER_TICK, self.most_callers - self.callers)):
             self.start()
-        for side in self.random.sample(self.sides, min(20, len(self.sides))):
+        count = len(self.sides)
+        for side in self.random.sample(self.sides, min(count, 20 + count // 50)):
             with contextlib.suppress(Fault):
                 self.act(side)
         chance = self.random.random()

@@ -29,7 +29,7 @@ CONNECTIONS = 2000 if IN_CI else 300
 SPARE_DESCRIPTORS = 300
 # After the first third all has happened that makes the process grow: buffers of many sizes, the
 # allocator's arenas. From then on it keeps what it has, give or take.
-MOST_GROWTH_BYTES = 48 * 1024 * 1024
+MOST_GROWTH_BYTES = 64 * 1024 * 1024
 
 
 def descriptors() -> set[str]:
