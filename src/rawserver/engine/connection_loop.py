@@ -9,7 +9,7 @@ from typing import Any
 
 from rawserver.engine.account import Account
 from rawserver.engine.contexts import Endable
-from rawserver.engine.endpoint import LOOKS, Endpoint
+from rawserver.engine.endpoint import Endpoint
 from rawserver.engine.fault_reports import Where
 from rawserver.engine.handler import Address
 from rawserver.engine.layer import Layer
@@ -18,7 +18,7 @@ from rawserver.engine.loop import Loop
 from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.reserve import Reserve
-from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.single_socket import LOOKS, SingleSocket
 from rawserver.engine.timeouts import Watch
 from rawserver.engine.write_stall import WriteStall
 

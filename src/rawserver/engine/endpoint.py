@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rawserver.engine.errors import IdleTimeout
 from rawserver.engine.layer import Layer, Wire
 from rawserver.engine.lingering import Lingering
 from rawserver.engine.network import READABLE, WRITABLE, Socket
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
     from rawserver.engine.write_stall import WriteStall
 
 _NOBODY = object()
-# One that is idle is found so many looks after its last byte: within a quarter more of its time.
-# Bytes note nothing, so only looking tells when the last one passed.
-LOOKS = 4
 # SO_LINGER on, for 0 seconds: closing resets.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -48,42 +43,11 @@ class Endpoint:
     """The life of one connection; `SingleSocket` adds its bytes."""
 
     __slots__ = (
-        "_attempt",
-        "_buffer",
-        "_closing",
-        "_context",
-        "_direct",
-        "_ended_by_peer",
-        "_events",
-        "_handler",
-        "_layer",
-        "_on_buffer",
-        "_on_data",
-        "_on_filled",
-        "_raw_server",
-        "_reading",
-        "_refuses",
-        "_resets",
-        "_seen",
-        "_seen_at",
-        "_shut",
-        "_sock",
-        "_ticket",
-        "connected",
-        "deadline",
-        "descriptor",
-        "error",
-        "idle_timeout",
-        "ip",
-        "listener",
-        "lost",
-        "made_at",
-        "own_rate",
-        "port",
-        "proxy_header",
-        "received",
-        "sent",
-        "stall",
+        "_attempt", "_buffer", "_closing", "_context", "_direct", "_ended_by_peer", "_events",
+        "_handler", "_layer", "_on_buffer", "_on_data", "_on_filled", "_raw_server", "_reading",
+        "_refuses", "_resets", "_seen", "_seen_at", "_shut", "_sock", "_ticket", "connected",
+        "deadline", "descriptor", "error", "idle_timeout", "ip", "listener", "lost", "made_at",
+        "own_rate", "port", "proxy_header", "received", "sent", "stall",
     )  # fmt: skip
 
     def __init__(
@@ -228,6 +192,10 @@ class Endpoint:
         """Read or send, as the poller found; called by the loop."""
         raise NotImplementedError
 
+    def look(self, now: float) -> float | None:
+        """End if nothing passed for too long; see `Timeouts`."""
+        raise NotImplementedError
+
     def _want(self, events: int) -> None:
         if events == self._events or not self.connected:
             return
@@ -353,36 +321,6 @@ class Endpoint:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             ticket.give_back()
-
-    # Idleness.
-
-    def acknowledged(self) -> int:
-        """Count the bytes that the peer's system has received, TLS's own included.
-
-        Where the system does not tell, those that it has taken from us.
-        """
-        sent = self.sent if self._layer is None else self._layer.wire.sent
-        return sent - self.unacknowledged()
-
-    def unacknowledged(self) -> int:
-        sock = self._sock if self._layer is None else self._layer.wire.sock
-        return self._raw_server.network.unacknowledged(sock)
-
-    def look(self, now: float) -> float | None:
-        """End if nothing passed for too long; see `Timeouts`."""
-        timeout = self.idle_timeout
-        if self.lost or timeout is None:
-            return None
-        # What we hand to the system is no progress, what the peer takes is: else one that we
-        # write to would never be idle, and one that reads slowly what we wrote long ago would be.
-        seen = self.received + self.acknowledged()
-        if seen != self._seen:
-            self._seen = seen
-            self._seen_at = now
-        if now - self._seen_at < timeout:
-            return min(self._seen_at + timeout, now + timeout / LOOKS)
-        self.lose(IdleTimeout(errno.ETIMEDOUT, f"nothing passed for {timeout:g} seconds"))
-        return None
 
 
 def _drop_data(connection: object, data: bytes) -> None:
