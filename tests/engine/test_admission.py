@@ -1,8 +1,12 @@
 import random
+import socket
 
 import pytest
 
-from rawserver import Limits
+from kit.joined import listen
+from kit.loop import run_until
+from kit.recorder import Recorder
+from rawserver import Limits, RawServer
 from rawserver.engine.admission import Admission, Ticket, network_of
 
 
@@ -138,3 +142,32 @@ def test_counts_come_to_nothing_whatever_the_order() -> None:
         ticket.give_back()
     assert made.total == 0
     assert not made._per_ip
+
+
+@pytest.mark.parametrize("when_full", ["refuse", "wait"])
+@pytest.mark.parametrize("paused", ["before it was full", "while it was full"])
+def test_room_does_not_resume_a_listener_that_somebody_paused(
+    raw_server: RawServer, when_full: str, paused: str
+) -> None:
+    callee = Recorder()
+    port = listen(raw_server, callee, limits=Limits(total=1, when_full=when_full))
+    (listener,) = raw_server.listeners()
+    first = socket.create_connection(("127.0.0.1", port))
+    run_until(raw_server, lambda: callee.connections)
+    others = [socket.create_connection(("127.0.0.1", port))]
+    if paused == "while it was full":
+        for _ in range(3):
+            raw_server.listen_once(0.0)
+    listener.pause_reading()
+    callee.connection.close()
+    raw_server.listen_once(0.0)
+    listener.limits = Limits(total=2)
+    others.append(socket.create_connection(("127.0.0.1", port)))
+    for _ in range(3):
+        raw_server.listen_once(0.0)
+    assert not listener.is_reading
+    assert len(callee.connections) == 1
+    listener.resume_reading()
+    run_until(raw_server, lambda: len(callee.connections) >= 2)
+    for sock in first, *others:
+        sock.close()

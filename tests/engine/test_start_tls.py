@@ -160,6 +160,25 @@ def test_one_that_was_paused_stays_so(
     run_until(raw_server, lambda: callee.data == b"secret")
 
 
+def test_one_within_the_other_and_each_in_its_time(
+    clocked_server: RawServer, server: TlsServer, client: TlsClient
+) -> None:
+    ends = join(clocked_server, caller := Recorder(), callee := Recorder())
+    start(clocked_server, ends, server, client)
+    start(clocked_server, ends, server, client)  # the first is not over
+    run_until(
+        clocked_server,
+        lambda: all(one.events.count("tls_started") == 2 for one in (caller, callee)),
+    )
+    pass_time(clocked_server, 20.0)
+    big = bytes(500_000)
+    ends[0].write(big)
+    ends[0].close_when_flushed()
+    run_until(clocked_server, lambda: callee.events[-1] == "connection_lost")
+    assert callee.data == big
+    assert ends[1].error is None
+
+
 def test_a_peer_that_is_not_trusted_ends_it_with_the_reason(
     raw_server: RawServer, server: TlsServer
 ) -> None:
@@ -254,7 +273,7 @@ def test_a_name_that_nobody_can_have_is_refused_and_all_goes_on(
     raw_server: RawServer, client: TlsClient, name: str
 ) -> None:
     connection, other = join(raw_server, caller := Recorder(), callee := Recorder())
-    with pytest.raises(ValueError, match="name|idna"):
+    with pytest.raises(ValueError, match=r"name|idna"):
         raw_server.start_tls(connection, client, server_name=name)
     assert connection.top() is None
     other.pause_reading()

@@ -71,7 +71,9 @@ class Listener(Receiver):
         self.how = how
         self.tls = tls
         self.account = Account()
-        self.admission = Admission(limits, self.resume_reading)
+        self.admission = Admission(limits, self._has_room)
+        # Paused because as many are in as may be, and not by somebody.
+        self._waits_for_room = False
         self._lingering = 0
         # Whether descriptors had run out the last time, too.
         self._shortage = False
@@ -85,7 +87,17 @@ class Listener(Receiver):
     @limits.setter
     def limits(self, limits: Limits) -> None:
         self.admission.limits = limits
-        self.resume_reading()
+        self._has_room()
+
+    def pause_reading(self) -> None:
+        """Take nobody until `resume_reading`; they wait in the system's backlog."""
+        self._waits_for_room = False
+        super().pause_reading()
+
+    def _has_room(self) -> None:
+        if self._waits_for_room:
+            self._waits_for_room = False
+            self.resume_reading()
 
     # Those who come.
 
@@ -94,6 +106,7 @@ class Listener(Receiver):
         for _ in range(self._raw_server.config.accepts_per_turn):
             if self.admission.is_full and self.limits.when_full == "wait":
                 self.pause_reading()
+                self._waits_for_room = True
                 return
             try:
                 sock, address = self.serversocket.accept()

@@ -43,12 +43,13 @@ class StartTls:
             raise
         connection.stand_on(layer)
         if self._timeout is not None:
-            connection.deadline = self._raw_server.add_task(self._too_late, self._timeout)
+            self._deadline = self._raw_server.add_task(self._too_late, self._timeout)
+            connection.deadline = self._deadline
         layer.start(self._shaken_hands)
 
     def _shaken_hands(self, error: BaseException | None) -> None:
-        if self._connection.deadline is not None:
-            self._connection.deadline.cancel()
+        if self._timeout is not None:
+            self._deadline.cancel()
         if error is not None:
             self._connection.lose(error)
         elif not self._connection.lost:
