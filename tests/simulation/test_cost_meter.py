@@ -1,0 +1,29 @@
+"""What is spent is read once, and may be counted apart."""
+
+import pytest
+
+from rawserver.simulation.cost_meter import CostMeter
+
+
+def test_what_was_taken_is_gone() -> None:
+    meter = CostMeter()
+    meter.seconds += 2.5
+    meter.num_bytes += 7
+    assert meter.take() == 2.5
+    assert meter.take() == 0.0
+    assert meter.num_bytes == 0
+
+
+def test_what_is_spent_apart_is_not_added_though_it_fails() -> None:
+    meter = CostMeter()
+    meter.seconds = 1.0
+
+    def fail() -> None:
+        with meter.apart() as inner:
+            assert inner.seconds == 0.0
+            inner.seconds += 5.0
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert meter.take() == 1.0
