@@ -49,6 +49,7 @@ class Soak:
         self.sides: list[Side] = []
         self.callers = 0
         self.keys = 0
+        self.ticks = 0
         self.calls_allowed = True
         self.active = True
         self.draining: set[str] = set()
@@ -232,14 +233,14 @@ class Soak:
         for side in self.random.sample(self.sides, min(count, 20 + count // 50)):
             with contextlib.suppress(Fault):
                 self.act(side)
-        chance = self.random.random()
-        if chance < 0.005:
+        self.ticks += 1
+        if self.ticks % 40 == 10:
             self._remove_context()
-        elif chance < 0.008:
-            self._exhaust()
-        elif chance < 0.012:
+        elif self.ticks % 60 == 25:
             self._drain()
-        elif chance < 0.03:
+        elif self.ticks % 80 == 45:
+            self._exhaust()
+        elif self.ticks % 20 == 15:
             rate = self.random.choice(self.rates)
             rate.set(upload=self.random.choice([None, 1e6, 40e6]), download=40e6)
 
