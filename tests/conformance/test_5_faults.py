@@ -6,6 +6,7 @@ from kit.joined import Joiner, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer, SingleSocket, Where
+from rawserver.engine.tls import TlsClient, TlsServer
 
 
 class Context:
@@ -96,6 +97,37 @@ def test_a_fault_in_connection_flushed_ends_the_connection(
         pass
     run_until(faulty_server, lambda: "connection_lost" in caller.events)
     assert isinstance(connection.error, LookupError)
+    assert len(faults) == 1
+
+
+def test_a_fault_in_opening_failed_goes_to_its_context(
+    faulty_server: RawServer, faults: list[str]
+) -> None:
+    class Fails(Recorder):
+        def opening_failed(self, connection: SingleSocket, error: BaseException) -> None:
+            raise LookupError("a fault")
+
+    context = Context()
+    faulty_server.add_context(context)
+    port = listen(faulty_server, Fails(), context, proxy_protocol=True)
+    caller = Recorder()
+    faulty_server.start_connection(("127.0.0.1", port), caller).write(b"no header")
+    run_until(faulty_server, lambda: context.errors)
+    assert isinstance(context.errors[0], LookupError)
+    assert len(faults) == 1
+    run_until(faulty_server, lambda: caller.events[-1] == "connection_lost")
+
+
+def test_a_fault_in_tls_started_ends_the_connection(
+    faulty_server: RawServer, faults: list[str], tls_server: TlsServer, tls_client: TlsClient
+) -> None:
+    caller, callee = Recorder(tls_started=fail), Recorder()
+    connection, other = Joiner(None, throttled=False)(faulty_server, caller, callee)
+    faulty_server.start_tls(connection, tls_client, server_name="localhost")
+    faulty_server.start_tls(other, tls_server)
+    run_until(faulty_server, lambda: "connection_lost" in callee.events)
+    assert isinstance(connection.error, LookupError)
+    assert caller.events == ["connection_made", "tls_started", "connection_lost"]
     assert len(faults) == 1
 
 

@@ -1,11 +1,14 @@
 """Who is let in: in all, of one address, opening, of one context; and what others are told."""
 
+from pathlib import Path
+
 import pytest
 
 from kit.joined import free_port, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import Limits, Listener, RawServer, SingleSocket, TooManyConnections
+from rawserver.engine.tls import TlsClient, TlsServer
 
 
 def settle(raw_server: RawServer) -> None:
@@ -269,3 +272,38 @@ def test_nobody_is_refused_where_nobody_listens(raw_server: RawServer) -> None:
     run_until(raw_server, lambda: caller.failures)
     assert isinstance(caller.failures[0][1], ConnectionRefusedError)
     assert raw_server.statistics().refused == {}
+
+
+def test_who_is_refused_at_a_tls_listener_is_not_spoken_to_in_the_clear(
+    raw_server: RawServer, tls_server: TlsServer, tls_client: TlsClient
+) -> None:
+    callee, silent, refused = Recorder(), Recorder(), Recorder()
+    limits = Limits(opening=1, refusal=b"421 too many\r\n")
+    port = listen(raw_server, callee, limits=limits, tls=tls_server)
+    [listener] = raw_server.listeners()
+    raw_server.start_connection(("127.0.0.1", port), silent)
+    run_until(raw_server, lambda: listener.admission.opening)
+    raw_server.start_connection(("127.0.0.1", port), refused)
+    run_until(raw_server, lambda: is_lost(refused))
+    assert not refused.data
+    assert listener.admission.refused == {"opening": 1}
+    silent.connection.close()
+    run_until(raw_server, lambda: not listener.admission.opening)
+    joined = Recorder()
+    raw_server.start_connection(("127.0.0.1", port), joined, tls=tls_client)
+    run_until(raw_server, lambda: callee.connections)
+
+
+def test_a_unix_sockets_peers_have_no_address_to_be_counted_by(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    sock = raw_server.create_unixserversocket(str(tmp_path / "s"))
+    callee = Recorder()
+    listener = raw_server.start_listening(sock, callee, limits=Limits(total=3, per_ip=1))
+    for _ in range(3):
+        raw_server.start_connection(str(tmp_path / "s"), Recorder())
+    run_until(raw_server, lambda: len(callee.connections) == 3)
+    refused = Recorder()
+    raw_server.start_connection(str(tmp_path / "s"), refused)
+    run_until(raw_server, lambda: is_lost(refused))
+    assert listener.admission.refused == {"total": 1}

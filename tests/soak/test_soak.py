@@ -30,6 +30,7 @@ SPARE_DESCRIPTORS = 300
 # After the first third all has happened that makes the process grow: buffers of many sizes, the
 # allocator's arenas. From then on it keeps what it has, give or take.
 MOST_GROWTH_BYTES = 64 * 1024 * 1024
+# By then each of what happens only now and then has happened.
 LEAST_TICKS = 130
 
 
@@ -96,7 +97,6 @@ def soak_and_check(soak: Soak) -> None:
     run_for(raw_server, SECONDS / 3)
     grown = memory()
     run_for(raw_server, SECONDS * 2 / 3)
-    # On a slow machine, too, all that happens only now and then has happened.
     run_until(raw_server, lambda: soak.ticks >= LEAST_TICKS, 60.0)
     grown = memory() - grown
     print(f"{dict(soak.told)}\n{dict(soak.done)}\ngrew by {grown} bytes")
