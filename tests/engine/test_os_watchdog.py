@@ -1,10 +1,12 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from rawserver import RawServer
+from rawserver.engine.os_watchdog import LOOKS_PER_THRESHOLD, Watchdog
 
 # Enough for a machine that does other things too; all waits end when they have what they wait for.
 DEADLINE_SECONDS = 20.0
@@ -71,21 +73,44 @@ def test_the_next_call_is_another_one(watched: RawServer, told: Told) -> None:
     assert len(told.texts) == 3
 
 
-def test_many_quick_calls_and_waiting_are_nothing_to_tell(told: Told) -> None:
-    raw_server = RawServer(errorfunc=told)
-    raw_server.install_watchdog(0.1)
-    end = time.monotonic() + 0.25
+class Looks:
+    """Stands in for the waits between looks: at each one, the loop is in another state."""
 
-    def quick() -> None:
-        if time.monotonic() < end:
-            raw_server.add_task(quick)
+    def __init__(self, raw_server: RawServer, states: list[tuple[int, object]]) -> None:
+        self._raw_server = raw_server
+        self._states = iter(states)
 
-    quick()
-    while time.monotonic() < end:
-        raw_server.listen_once(0.01)
-    raw_server.listen_once(0.15)
-    raw_server.close()
-    assert told.texts == []
+    def wait(self, seconds: float) -> bool:
+        state = next(self._states, None)
+        if state is None:
+            return True
+        self._raw_server.times.turns, self._raw_server.times.running = state
+        return False
+
+
+@pytest.mark.parametrize(
+    ("states", "told_of"),
+    [
+        ([(1, "call")] * 20, 1),
+        ([(1, "call")] * LOOKS_PER_THRESHOLD, 0),
+        ([(turn, "call") for turn in range(20)], 0),  # the same task in each turn
+        ([(1, f"call {index}") for index in range(20)], 0),
+        ([(1, None)] * 20, 0),  # it waits
+        ([(1, "call")] * 10 + [(2, "call")] * 10, 2),
+        (([(1, "call")] * 4 + [(1, None)]) * 5, 0),
+    ],
+)
+def test_only_one_call_that_lasts_is_told_of(
+    raw_server: RawServer, told: Told, states: list[tuple[int, object]], told_of: int
+) -> None:
+    watchdog: Any = Watchdog(raw_server, 0.1)
+    watchdog._stopped = Looks(raw_server, states)
+    raw_server.errorfunc, before = told, raw_server.errorfunc
+    raw_server.thread = threading.get_ident()
+    watchdog._run()
+    raw_server.thread, raw_server.times.running = None, None
+    raw_server.errorfunc = before
+    assert len(told.texts) == watchdog.seen == told_of
 
 
 def test_it_ends_with_the_loop_and_with_the_next_one(told: Told) -> None:
