@@ -35,6 +35,17 @@ def test_the_result_is_posted_and_not_told_from_where_it_ran() -> None:
     assert told == [((3, 1), None)]
 
 
+def test_running_and_telling_may_be_apart() -> None:
+    posted, told = Posted(), []
+    work = posted.work(divmod, (7, 2), lambda *outcome: told.append(outcome), None)
+    outcome = work.run()
+    assert outcome == ((3, 1), None)
+    assert not posted.letters
+    work.tell(*outcome)
+    posted.deliver()
+    assert told == [outcome]
+
+
 def test_an_error_is_an_outcome() -> None:
     posted, told = Posted(), []
     posted.work(divmod, (7, 0), lambda *outcome: told.append(outcome), None)()

@@ -8,13 +8,16 @@ from typing import Any
 from rawserver.engine.contexts import Contexts
 
 Done = Callable[[Any, BaseException | None], object]
+# What a function returned, or None and what it raised.
+Outcome = tuple[Any, BaseException | None]
 
 
 class Work:
     """Call it off the loop: it runs `func(*args)` and posts a task with the outcome.
 
     `post` is `external_add_task`. The outcome is dropped when the context has ended since, though
-    an equal one has begun again: that is another life, which did not ask for this.
+    an equal one has begun again: that is another life, which did not ask for this. Where the two
+    are to be apart in time, `run` and `tell` are called in its stead.
     """
 
     __slots__ = ("_args", "_context", "_contexts", "_done", "_func", "_post", "_things")
@@ -38,12 +41,17 @@ class Work:
         self._things = contexts.things(context)
 
     def __call__(self) -> None:
-        result: Any = None
-        error: BaseException | None = None
+        self.tell(*self.run())
+
+    def run(self) -> Outcome:
+        """Run the function; returns what it comes to, for `tell`."""
         try:
-            result = self._func(*self._args)
+            return self._func(*self._args), None
         except BaseException as caught:
-            error = caught
+            return None, caught
+
+    def tell(self, result: Any, error: BaseException | None) -> None:
+        """Post the outcome to the loop."""
         self._post(self._finish, 0.0, (result, error), self._context)
 
     def _finish(self, result: Any, error: BaseException | None) -> None:
