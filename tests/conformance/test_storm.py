@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from kit.joined import Joiner
 from kit.loop import run_until
 from rawserver import Config, Network, OsNetwork, Poller, RawServer, SingleSocket
 from rawserver.engine.pollers import PollPoller, SelectPoller
@@ -96,8 +97,9 @@ class Side:
 class Storm:
     """What happens at random, from a seed."""
 
-    def __init__(self, raw_server: RawServer, seed: int) -> None:
+    def __init__(self, raw_server: RawServer, seed: int, join: Joiner | None) -> None:
         self.raw_server = raw_server
+        self.join = join or Joiner(None, throttled=False)
         self.random = random.Random(seed)
         self.sides: list[Side] = []
         self.calls_allowed = True
@@ -109,15 +111,20 @@ class Storm:
         # Small, and so are those of the connections that come in: sends are cut short.
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             serversocket.setsockopt(socket.SOL_SOCKET, option, 8192)
-        raw_server.start_listening(serversocket, Side(self))
+        tls = self.join.tls
+        raw_server.start_listening(
+            serversocket, Side(self), tls=tls and tls[0], rate=self.join.rate(raw_server)
+        )
 
     def start(self) -> None:
         side = Side(self)
         self.sides.append(side)
         context = self.random.choice([None, *CONTEXTS])
+        tls = self.join.tls
         side.connection = self.raw_server.start_connection(
-            ("127.0.0.1", self.port), side, context, connect_timeout=10.0
+            ("127.0.0.1", self.port), side, context, connect_timeout=10.0, tls=tls and tls[1]
         )
+        side.connection.rate = self.join.rate(self.raw_server)
 
     def act(self, side: Side) -> None:
         """Do one thing of all that can be done to a connection; nothing may call back."""
@@ -182,14 +189,14 @@ class OverSelect(OsNetwork):
         return SelectPoller()
 
 
-def rage(network: Network, seed: int) -> None:
+def rage(network: Network, seed: int, join: Joiner | None = None) -> None:
     """Run one storm to its end and check what is left."""
     reported: list[str] = []
     config = Config(read_size=5000, high_water_mark=50000, send_per_turn=30000)
     raw_server = RawServer(
         network=network, config=config, errorfunc=lambda level, text: reported.append(text)
     )
-    storm = Storm(raw_server, seed)
+    storm = Storm(raw_server, seed, join)
     for _ in range(CONNECTIONS):
         storm.start()
 
@@ -214,6 +221,11 @@ def rage(network: Network, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_in_a_storm_every_promise_holds(network: Network, seed: int) -> None:
     rage(network, seed)
+
+
+@pytest.mark.parametrize("seed", range(20, 23))
+def test_in_a_storm_over_other_layers_too(network: Network, seed: int, join: Joiner) -> None:
+    rage(network, seed, join)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -87,11 +87,12 @@ def test_one_call_is_told_of_once_and_the_next_again(watched: RawServer, reports
 def test_many_short_calls_and_a_loop_that_waits_are_not_told_of(
     watched: RawServer, reports: Reports
 ) -> None:
-    watchdog = watched.install_watchdog(THRESHOLD)
+    # More than a busy machine holds up a short call by itself.
+    watchdog = watched.install_watchdog(0.1)
     for _ in range(300):
         watched.add_task(sum, 0.0, (range(100),))
     watched.listen_once(0.0)
-    watched.listen_once(THRESHOLD * 3)
+    watched.listen_once(0.25)
     assert not reports.texts
     assert watchdog.seen == 0
 

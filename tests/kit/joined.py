@@ -45,7 +45,7 @@ class Joiner:
     def listen(self, raw_server: RawServer, handler: Any, context: Any = None) -> int:
         """Listen with a handler on loopback; returns the port."""
         tls = None if self.tls is None else self.tls[0]
-        return listen(raw_server, handler, context, tls=tls, rate=self._rate(raw_server))
+        return listen(raw_server, handler, context, tls=tls, rate=self.rate(raw_server))
 
     def start(
         self, raw_server: RawServer, port: int, handler: Any, context: Any = None
@@ -53,7 +53,7 @@ class Joiner:
         """Start a connection to a port of `listen`."""
         tls = None if self.tls is None else self.tls[1]
         connection = raw_server.start_connection(("127.0.0.1", port), handler, context, tls=tls)
-        connection.rate = self._rate(raw_server)
+        connection.rate = self.rate(raw_server)
         return connection
 
     def __call__(
@@ -63,5 +63,6 @@ class Joiner:
         run_until(raw_server, lambda: callee.connections and connection.connected)
         return connection, callee.connections[-1]
 
-    def _rate(self, raw_server: RawServer) -> RateLimit | None:
+    def rate(self, raw_server: RawServer) -> RateLimit | None:
+        """Return a limit of its own for a listener or connection, None where it has none."""
         return RateLimit(raw_server, self.RATE, self.RATE) if self.throttled else None

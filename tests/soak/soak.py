@@ -49,7 +49,7 @@ class Soak:
         self.sides: list[Side] = []
         self.callers = 0
         self.keys = 0
-        self.ticks = 0
+        self.ticks = self.most_live = 0
         self.calls_allowed = True
         self.active = True
         self.draining: set[str] = set()
@@ -288,6 +288,7 @@ class Soak:
         raw_server = self.raw_server
         assert not self.reports, self.reports[0]
         live = [one for one in raw_server.connections() if one.connected]
+        self.most_live = max(self.most_live, len(live))
         assert raw_server.account.connections == len(live)
         told = {id(side.connection) for side in self.sides}
         assert {id(one) for one in live} <= told, "a connection whose handler does not know"

@@ -99,7 +99,8 @@ def soak_and_check(soak: Soak) -> None:
     run_for(raw_server, SECONDS * 2 / 3)
     run_until(raw_server, lambda: soak.ticks >= LEAST_TICKS, 60.0)
     grown = memory() - grown
-    print(f"{dict(soak.told)}\n{dict(soak.done)}\ngrew by {grown} bytes")
+    print(f"{dict(soak.told)}\n{dict(soak.done)}")
+    print(f"{soak.most_live} ends at most, {soak.ticks} ticks, grew by {grown} bytes")
     soak.calm_down()
     run_until(raw_server, lambda: not soak.exhausted)
     over: list[bool] = []
