@@ -27,6 +27,9 @@ class Waiting:
 
     def setblocking(self, flag: bool) -> None: ...
 
+    def getsockname(self) -> object:
+        return self._sock.getsockname()
+
     def fileno(self) -> int:
         return self._sock.fileno()
 

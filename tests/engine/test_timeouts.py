@@ -68,6 +68,20 @@ def test_one_that_is_removed_is_looked_at_no_more() -> None:
     assert (one.over_at, other.over_at) == (None, 9.0)
 
 
+def test_one_that_is_added_again_is_looked_at_then_alone() -> None:
+    timeouts = Timeouts()
+    one = Patience(5.0)
+    timeouts.add(one, 5.0)
+    timeouts.add(one, 9.0)
+    timeouts.look(6.0)
+    assert one.looked_at == []
+    timeouts.look(10.0)
+    assert one.looked_at == [10.0]
+    timeouts.add(one, 20.0)
+    timeouts.add(one, None)
+    assert one not in timeouts
+
+
 def test_one_may_remove_another_while_it_is_looked_at() -> None:
     timeouts = Timeouts()
     other = Patience(5.0)

@@ -18,7 +18,7 @@ from rawserver.engine.loop import Loop
 from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.reserve import Reserve
-from rawserver.engine.single_socket import LOOKS, SingleSocket
+from rawserver.engine.single_socket import SingleSocket
 from rawserver.engine.timeouts import Watch
 from rawserver.engine.write_stall import WriteStall
 
@@ -147,8 +147,7 @@ class ConnectionLoop(Loop):
         """Count a connection that has begun, and watch it."""
         for account in self._accounts_of(connection):
             account.enter(connection)
-        if connection.idle_timeout is not None:
-            self.watch(connection, self.now + connection.idle_timeout / LOOKS)
+        connection.watch_for_idleness()
 
     def _accounts_of(self, connection: Endpoint) -> list[Account]:
         accounts = [self.account]

@@ -44,10 +44,10 @@ class Endpoint:
 
     __slots__ = (
         "_attempt", "_buffer", "_closing", "_context", "_direct", "_ended_by_peer", "_events",
-        "_handler", "_layer", "_on_buffer", "_on_data", "_on_filled", "_raw_server", "_reading",
-        "_refuses", "_resets", "_seen", "_seen_at", "_shut", "_sock", "_ticket", "connected",
-        "deadline", "descriptor", "error", "idle_timeout", "ip", "listener", "lost", "made_at",
-        "own_rate", "port", "proxy_header", "received", "sent", "stall",
+        "_handler", "_idle_timeout", "_layer", "_on_buffer", "_on_data", "_on_filled",
+        "_raw_server", "_reading", "_refuses", "_resets", "_seen", "_seen_at", "_shut", "_sock",
+        "_ticket", "connected", "deadline", "descriptor", "error", "ip", "listener", "lost",
+        "made_at", "own_rate", "port", "proxy_header", "received", "sent", "stall",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,7 @@ class Endpoint:
         self.connected = False
         self.lost = False
         self.error: BaseException | None = None
-        self.idle_timeout = idle_timeout
+        self._idle_timeout = idle_timeout
         # Bytes since it was made; those of TLS and the like are not counted.
         self.received = 0
         self.sent = 0
@@ -194,6 +194,10 @@ class Endpoint:
 
     def look(self, now: float) -> float | None:
         """End if nothing passed for too long; see `Timeouts`."""
+        raise NotImplementedError
+
+    def watch_for_idleness(self) -> None:
+        """Be looked at in time; for RawServer's own parts."""
         raise NotImplementedError
 
     def _want(self, events: int) -> None:

@@ -66,6 +66,7 @@ class Listener(Receiver):
         tls: TlsServer | None,
     ) -> None:
         self.serversocket = serversocket
+        self.address = serversocket.getsockname()
         self.handler = handler
         self.context = context
         self.how = how

@@ -27,6 +27,8 @@ class Watchdog:
     """
 
     def __init__(self, raw_server: RawServer, threshold: float) -> None:
+        if threshold <= 0.0:
+            raise ValueError(f"a call cannot last {threshold:g} seconds")
         self._raw_server = raw_server
         self._threshold = threshold
         self._stopped = threading.Event()

@@ -126,9 +126,21 @@ class SingleSocket(Endpoint):
         self._direct = None
         if self.connected:
             self._want(self._events | WRITABLE)
-            if self.stall is None and self.write_stall_timeout is not None:
-                self.stall = WriteStall(raw_server, self, self.write_stall_timeout)
+            self._watch_for_stall()
         return self._buffer.size <= raw_server.config.high_water_mark
+
+    def _watch_for_stall(self) -> None:
+        if self.stall is None and self.write_stall_timeout is not None:
+            self.stall = WriteStall(self._raw_server, self, self.write_stall_timeout)
+
+    def _send_through(self, data: Buffer) -> int:
+        """Send through layers, which may hold what the system has not taken."""
+        layer = self._layer
+        assert layer is not None
+        count = layer.send(data)
+        if layer.unsent:
+            self._watch_for_stall()
+        return count
 
     def _send_buffered(self) -> None:
         raw_server = self._raw_server
@@ -252,7 +264,7 @@ class SingleSocket(Endpoint):
             self.lose(None, lingers=True)
         else:
             self._closing = True  # `_writable` ends it
-            self._want(self._events | WRITABLE)
+            self._wait_until_sent()
 
     def shutdown(self, how: int = socket.SHUT_WR) -> None:
         """End one direction (`socket.SHUT_WR`: after what is written has been sent).
@@ -266,9 +278,14 @@ class SingleSocket(Endpoint):
             self._refuses, self._direct = True, None
         if not self.connected or (self.buffered and how != socket.SHUT_RD):
             self._shut = how if self._shut in (None, how) else socket.SHUT_RDWR
-            self._want(self._events | WRITABLE)
+            self._wait_until_sent()
         else:
             self._shut_down(how)
+
+    def _wait_until_sent(self) -> None:
+        if self.connected:
+            self._want(self._events | WRITABLE)
+            self._watch_for_stall()
 
     def _shut_down(self, how: int) -> None:
         self._shut = None
@@ -293,9 +310,27 @@ class SingleSocket(Endpoint):
         """Count the bytes that the system has taken and the peer's has not received."""
         return self._raw_server.network.unacknowledged(self.socket())
 
+    @property
+    def idle_timeout(self) -> float | None:
+        """For so many seconds may nothing pass, in either direction; None is for ever."""
+        return self._idle_timeout
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: float | None) -> None:
+        self._raw_server.check_thread()
+        self._idle_timeout = seconds
+        if self.connected:
+            self.watch_for_idleness()
+
+    def watch_for_idleness(self) -> None:
+        """Be looked at in time; for RawServer's own parts."""
+        timeout = self._idle_timeout
+        at = None if timeout is None else self._raw_server.now + timeout / LOOKS
+        self._raw_server.watch(self, at)
+
     def look(self, now: float) -> float | None:
         """End if nothing passed for too long; see `Timeouts`."""
-        timeout = self.idle_timeout
+        timeout = self._idle_timeout
         if self.lost or timeout is None:
             return None
         # What we hand to the system is no progress, what the peer takes is: else one that we
@@ -314,7 +349,7 @@ class SingleSocket(Endpoint):
     def made(self, sock: Socket, layer: Layer | None = None) -> None:
         """Begin; see `Endpoint.made`."""
         self._recv: Callable[[int], bytes] = sock.recv
-        self._send = sock.send
+        self._send: Callable[[Any], int] = sock.send
         self._sendfile: Callable[..., int] = self._raw_server.network.sendfile
         super().made(sock, layer)
         if not self._buffer.size and not self._refuses:
@@ -324,7 +359,7 @@ class SingleSocket(Endpoint):
         """Read and write through a layer, if it is the topmost; for RawServer's own parts."""
         super().stand_on(layer)
         if self._layer is not None:
-            self._recv, self._send = self._layer.recv, self._layer.send
+            self._recv, self._send = self._layer.recv, self._send_through
             self._sendfile = send_file
             if self._direct is not None:
                 self._direct = self._send

@@ -83,7 +83,7 @@ def statistics_of(raw_server: RawServer) -> Statistics:
         by_listener.setdefault(id(connection.listener), []).append(connection)
     listeners = [
         ListenerStatistics(
-            listener.serversocket.getsockname(),
+            listener.address,
             traffic_of(listener.account, by_listener.get(id(listener), [])),
             listener.admission.opening,
             dict(listener.admission.refused),

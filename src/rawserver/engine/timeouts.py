@@ -33,7 +33,11 @@ class Timeouts:
         return watch in self._where
 
     def add(self, watch: Watch, at: float | None) -> None:
-        """Look at a watch at a time of the clock, or up to a second later; never at None."""
+        """Look at a watch at a time of the clock, or up to a second later; never at None.
+
+        One that is there already is looked at then, and not when it was to be.
+        """
+        self.remove(watch)
         if at is not None and at != inf:
             second = int(at) + 1
             self._where[watch] = second
