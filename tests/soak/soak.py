@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import resource
 from collections import Counter
@@ -273,7 +272,8 @@ class Soak:
         self.done["exhaustion"] += 1
         self.exhausted = True
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) // 2, hard))
+        # Those that are open stay so.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(self.raw_server.connections()) // 2, hard))
 
         def restore() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
