@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
+from kit.virtual_time import VirtualTime
 from rawserver.engine.contexts import Contexts
 from rawserver.engine.work import Work
 from rawserver.simulation.cost_meter import CostMeter
 from rawserver.simulation.workers import SimulatedWorkers
-from rawserver.simulation.world import World
 
 
 class Desk:
     """Starts work and notes when its outcome was told."""
 
     def __init__(self, num_workers: int, overhead: float = 0.0, per_byte: float = 0.0) -> None:
-        self.world = World(1)
+        self.world = VirtualTime()
         self.meter = CostMeter()
         self.workers = SimulatedWorkers(
             self.world.schedule,
