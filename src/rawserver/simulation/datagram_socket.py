@@ -1,0 +1,289 @@
+"""Datagram sockets of IPv4 and IPv6 (RFC 768), and their membership of groups."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rawserver.engine.addresses import peer_of
+from rawserver.engine.disk import Buffer
+from rawserver.engine.network import Datagram
+from rawserver.simulation.description import ERROR, HANG_UP, READABLE, WRITABLE, error_of
+from rawserver.simulation.internet_socket import InternetSocket
+from rawserver.simulation.packet import DATAGRAM, Endpoint, Packet
+from rawserver.simulation.port_table import PortTable
+from rawserver.simulation.socket_addresses import (
+    ANY_IPV4,
+    ANY_IPV6,
+    check_family,
+    endpoint_of,
+    is_multicast,
+    shown,
+)
+from rawserver.simulation.socket_options import IP_MULTICAST_ALL, IPV6_MULTICAST_ALL
+
+if TYPE_CHECKING:
+    from rawserver.simulation.kernel import Kernel
+
+# What has room in a packet of IPv4 and of IPv6.
+LONGEST_IPV4 = 65507
+LONGEST_IPV6 = 65527
+# What a datagram takes of a receive buffer besides its bytes (Linux: the truesize of a small one).
+OVERHEAD = 768
+_WHOLE = 65536
+_JOIN_IPV6 = getattr(socket, "IPV6_JOIN_GROUP", 20)
+_LEAVE_IPV6 = getattr(socket, "IPV6_LEAVE_GROUP", 21)
+
+
+class DatagramSocket(InternetSocket):
+    """One of UDP. What there is no room for in its buffer is lost."""
+
+    __slots__ = ("_error", "_groups", "_queue", "_shut", "_size")
+
+    def __init__(self, kernel: Kernel, family: int) -> None:
+        super().__init__(kernel, family)
+        self._queue: deque[tuple[Endpoint, bytes | memoryview]] = deque()
+        self._size = 0
+        self._error = 0
+        self._shut = 0
+        self._groups: dict[str, None] = {}
+
+    @property
+    def ports(self) -> PortTable:
+        return self.kernel.datagrams.ports
+
+    def poll_events(self) -> int:
+        events = WRITABLE
+        if self._queue or self._shut & 1:
+            events |= READABLE
+        if self._error:
+            events |= ERROR
+        return events | HANG_UP if self._shut == 3 else events
+
+    def buffer_size(self, option: int) -> int:
+        size = self.options.buffer(option)
+        return self.kernel.limits.datagram_buffer if size is None else size
+
+    # What comes.
+
+    def take(self, source: Endpoint, payload: bytes | memoryview) -> None:
+        """Keep a datagram that is for this socket, if there is room."""
+        size = len(payload) + OVERHEAD
+        if self._size and self._size + size > self.buffer_size(socket.SO_RCVBUF):
+            return
+        self._queue.append((source, payload))
+        self._size += size
+        if self.watchers:
+            self.changed()
+
+    def failed(self, code: int) -> None:
+        """Have the next call fail."""
+        self._error = code
+        self.changed()
+
+    def _next(self) -> tuple[Endpoint, bytes]:
+        if self._error:
+            raise error_of(self.take_error())
+        if not self._queue:
+            self.check_open()
+            if self._shut & 1:
+                return self.remote or (self.any_ip, 0), b""
+            raise error_of(errno.EAGAIN)
+        source, payload = self._queue.popleft()
+        self._size -= len(payload) + OVERHEAD
+        return source, bytes(payload)
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the next call gives a datagram, and no error."""
+        return bool(self._queue) and not self._error
+
+    def recvfrom(self, count: int, /) -> tuple[bytes, Any]:
+        source, payload = self._next()
+        return payload[:count], shown(self.family, source)
+
+    def recv(self, count: int, flags: int = 0, /) -> bytes:
+        if flags & socket.MSG_PEEK and self._queue and not self._error:
+            return bytes(self._queue[0][1][:count])
+        return self._next()[1][:count]
+
+    def recv_into(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.recv(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    # What goes.
+
+    def connect_ex(self, address: Any, /) -> int:
+        if self.descriptor < 0:
+            return errno.EBADF
+        ip, port = endpoint_of(self.family, address, "connect_ex")
+        ip = {ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}.get(ip, ip)
+        try:
+            self.kernel.check_call("connect")
+            check_family(self.family, ip, self.v6only)
+            source = self.source_for(ip)
+            if not self.local[1]:
+                self.ports.bind(self, source, 0)
+        except OSError as error:
+            return error.errno or errno.EIO
+        self.ports.remove(self)
+        self.local, self.remote, self.is_bound = (source, self.local[1]), (ip, port), True
+        self.ports.add(self)
+        return 0
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        self.check_open()
+        if self.remote is None:
+            raise error_of(errno.EDESTADDRREQ)
+        return self._send(data, self.remote)
+
+    def sendto(self, data: Any, address: Any, /) -> int:
+        self.check_open()
+        return self._send(data, endpoint_of(self.family, address, "sendto"))
+
+    def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, /) -> int:
+        return self.send(b"".join(buffers), flags)
+
+    def _send(self, data: Any, to: Endpoint) -> int:
+        payload = data if type(data) is bytes else bytes(data)
+        ip, port = to
+        if ip == ANY_IPV4 or ip == ANY_IPV6:
+            ip = "127.0.0.1" if ip == ANY_IPV4 else "::1"
+        if len(payload) > (LONGEST_IPV6 if ":" in ip else LONGEST_IPV4):
+            raise error_of(errno.EMSGSIZE)
+        if not port:
+            raise error_of(errno.EINVAL)
+        if self._error or self._shut & 2:
+            raise error_of(self.take_error() or errno.EPIPE)
+        check_family(self.family, ip, self.v6only)
+        source = self.source_for(ip)
+        if not self.local[1]:
+            self.bind_anywhere()
+        packet = Packet(DATAGRAM, (source, self.local[1]), (ip, port), payload)
+        if is_multicast(ip):
+            self._send_to_group(packet)
+        elif code := self.kernel.send(packet):
+            raise error_of(code)
+        return len(payload)
+
+    def _send_to_group(self, packet: Packet) -> None:
+        if ":" in packet.destination[0]:
+            level, loop, hops = (
+                socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, socket.IPV6_MULTICAST_HOPS,
+            )  # fmt: skip
+        else:
+            level, loop, hops = (
+                socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, socket.IP_MULTICAST_TTL,
+            )  # fmt: skip
+        loops = bool(self.options.get(level, loop))
+        self.kernel.datagrams.send_to_group(packet, loops, self.options.get(level, hops))
+
+    # Groups.
+
+    def setsockopt(self, level: int, option: int, value: Any, /) -> None:
+        self.check_open()
+        if level == socket.IPPROTO_IP and option in (
+            socket.IP_ADD_MEMBERSHIP, socket.IP_DROP_MEMBERSHIP,
+        ):  # fmt: skip
+            group = socket.inet_ntoa(bytes(value[:4]))
+            self._change_membership(group, option == socket.IP_ADD_MEMBERSHIP)
+        elif level == socket.IPPROTO_IPV6 and option in (_JOIN_IPV6, _LEAVE_IPV6):
+            group = socket.inet_ntop(socket.AF_INET6, bytes(value[:16]))
+            self._change_membership(group, option == _JOIN_IPV6)
+        elif (level, option) not in (
+            (socket.IPPROTO_IP, socket.IP_MULTICAST_IF),
+            (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF),
+        ):  # a host has one interface: whichever is asked for, that is it
+            self.options.set(level, option, value)
+
+    def _change_membership(self, group: str, joins: bool) -> None:
+        if not is_multicast(group):
+            raise error_of(errno.EINVAL)
+        if joins == (group in self._groups):
+            raise error_of(errno.EADDRINUSE if joins else errno.EADDRNOTAVAIL)
+        if joins:
+            self._groups[group] = None
+            self.kernel.datagrams.join(group)
+        else:
+            del self._groups[group]
+            self.kernel.datagrams.leave(group)
+
+    def takes_group(self, group: str) -> bool:
+        """Whether it is given what comes to a group: its own, or every one of the host's."""
+        if group in self._groups:
+            return True
+        if ":" in group:
+            return bool(self.options.get(socket.IPPROTO_IPV6, IPV6_MULTICAST_ALL))
+        return bool(self.options.get(socket.IPPROTO_IP, IP_MULTICAST_ALL))
+
+    # Ending.
+
+    def take_error(self) -> int:
+        code, self._error = self._error, 0
+        return code
+
+    def accept(self) -> tuple[Any, Any]:
+        self.check_open()
+        raise error_of(errno.EOPNOTSUPP)
+
+    def listen(self, backlog: int = 128, /) -> None:
+        self.check_open()
+        raise error_of(errno.EOPNOTSUPP)
+
+    def shutdown(self, how: int, /) -> None:
+        self.check_open()
+        self._shut |= (1, 2, 3)[how]
+        self.changed()
+        if self.remote is None:
+            raise error_of(errno.ENOTCONN)
+
+    def close(self) -> None:
+        """Give the descriptor and the port back, and leave all groups."""
+        if not self.release():
+            return
+        for group in tuple(self._groups):
+            self._change_membership(group, False)
+        if self.local[1]:
+            self.ports.remove(self)
+
+
+class SimulatedBatches:
+    """Many datagrams of one socket by one call; see `DatagramBatches`."""
+
+    __slots__ = ("_is_ipv6", "_sock")
+
+    def __init__(self, sock: DatagramSocket) -> None:
+        self._sock = sock
+        self._is_ipv6 = sock.family == socket.AF_INET6
+
+    def receive(self, limit: int) -> tuple[list[Datagram], int]:
+        data, address = self._sock.recvfrom(_WHOLE)
+        batch: list[Datagram] = []
+        count = 0
+        while True:
+            if self._is_ipv6 and address[0].startswith("::ffff:"):
+                address = peer_of(address)
+            count += len(data)
+            batch.append((address, data))
+            # An error that came amid them is told the next time, as recvmmsg(2) does.
+            if len(batch) >= limit or not self._sock.has_next:
+                return batch, count
+            data, address = self._sock.recvfrom(_WHOLE)
+
+    def send(self, datagrams: Sequence[tuple[Any, Buffer]]) -> tuple[int, int]:
+        count = size = 0
+        try:
+            for address, data in datagrams:
+                if self._is_ipv6 and ":" not in address[0]:
+                    address = (f"::ffff:{address[0]}", address[1])
+                size += self._sock.sendto(data, address)
+                count += 1
+        except OSError:
+            if not count:
+                raise
+        return count, size

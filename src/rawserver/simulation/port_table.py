@@ -1,0 +1,121 @@
+"""Which sockets of a host are bound to which ports, of one protocol."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from itertools import chain
+from random import Random
+from typing import Protocol
+
+from rawserver.simulation.description import error_of
+from rawserver.simulation.packet import Endpoint
+from rawserver.simulation.socket_addresses import ANY_IPV4, ANY_IPV6
+
+# Linux's net.ipv4.ip_local_port_range.
+FIRST_EPHEMERAL = 32768
+LAST_EPHEMERAL = 60999
+# Below it a port is the superuser's. All programs here are, as in a container.
+_EPHEMERAL = range(FIRST_EPHEMERAL, LAST_EPHEMERAL + 1)
+
+
+class Bound(Protocol):
+    """What has a port: a socket, or a connection that came in at one."""
+
+    local: Endpoint
+    v6only: bool
+    reuse_address: bool
+    reuse_port: bool
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it takes connections."""
+
+
+def overlap(one: Bound, other: Bound) -> bool:
+    """Tell whether two of one port would take what comes to the same address."""
+    ip, other_ip = one.local[0], other.local[0]
+    if ip == other_ip:
+        return True
+    return _covers(one, other_ip) or _covers(other, ip)
+
+
+def _covers(wildcard: Bound, ip: str) -> bool:
+    if wildcard.local[0] == ANY_IPV4:
+        return ":" not in ip or ip == ANY_IPV6
+    if wildcard.local[0] == ANY_IPV6:
+        return ":" in ip or not wildcard.v6only
+    return False
+
+
+class PortTable:
+    """The ports of one protocol. Those whom an ephemeral port fits are found from a random one on.
+
+    Streams may share a port by SO_REUSEADDR unless one of them listens; datagram sockets may by
+    SO_REUSEADDR alone, as multicast wants it.
+    """
+
+    __slots__ = ("_by_port", "_for_streams", "_random")
+
+    def __init__(self, random: Random, for_streams: bool) -> None:
+        self._by_port: dict[int, dict[Bound, None]] = {}
+        self._random = random
+        self._for_streams = for_streams
+
+    def holders(self, port: int) -> tuple[Bound, ...]:
+        """Return who has a port."""
+        return tuple(self._by_port.get(port, ()))
+
+    def add(self, bound: Bound) -> None:
+        """Note one that has its port already."""
+        self._by_port.setdefault(bound.local[1], {})[bound] = None
+
+    def remove(self, bound: Bound) -> None:
+        """Forget one."""
+        port = bound.local[1]
+        holders = self._by_port.get(port)
+        if holders is not None and holders.pop(bound, self) is None and not holders:
+            del self._by_port[port]
+
+    def bind(self, bound: Bound, ip: str, port: int) -> None:
+        """Give a port of an address (0: any free one); OSError (EADDRINUSE) if it is taken."""
+        if port:
+            bound.local = (ip, port)
+            if not self.is_free_for(bound):
+                bound.local = (ip, 0)
+                raise error_of(errno.EADDRINUSE)
+        else:
+            self._bind_ephemeral(bound, ip)
+        self.add(bound)
+
+    def _bind_ephemeral(self, bound: Bound, ip: str) -> None:
+        for port in self.ephemeral():
+            bound.local = (ip, port)
+            # Not one that could be shared: nobody asked for a port of another's.
+            if port not in self._by_port:
+                return
+        for port in self.ephemeral():
+            bound.local = (ip, port)
+            if self.is_free_for(bound):
+                return
+        bound.local = (ip, 0)
+        raise error_of(errno.EADDRINUSE)
+
+    def ephemeral(self) -> Iterator[int]:
+        """Return the ephemeral ports, from a random one on and round."""
+        start = self._random.randrange(len(_EPHEMERAL))
+        return chain(_EPHEMERAL[start:], _EPHEMERAL[:start])
+
+    def is_free_for(self, bound: Bound) -> bool:
+        """Tell whether one may have the port that it names."""
+        for other in self._by_port.get(bound.local[1], ()):
+            if other is not bound and overlap(bound, other) and not self._share(bound, other):
+                return False
+        return True
+
+    def _share(self, one: Bound, other: Bound) -> bool:
+        if one.reuse_port and other.reuse_port:
+            return True
+        if not (one.reuse_address and other.reuse_address):
+            return False
+        return not self._for_streams or not (one.is_listening or other.is_listening)

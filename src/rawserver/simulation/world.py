@@ -1,0 +1,186 @@
+"""The world: its one clock, its one source of chance, and what is to happen in it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from rawserver.simulation.fabric import Fabric
+from rawserver.simulation.trace import Trace
+
+if TYPE_CHECKING:
+    from rawserver.simulation.host import Host
+    from rawserver.simulation.poller import SimulatedPoller
+
+# Not zero, so that a time that was forgotten to be set is seen.
+BEGINNING = 1000.0
+
+# When it happens, what decides between those of one time, their order else, and the call.
+_Entry = tuple[float, float, int, Callable[..., object], tuple[Any, ...]]
+
+
+class Event:
+    """Something that is to happen at `at`, unless it is cancelled before."""
+
+    __slots__ = ("_args", "_func", "at", "cancelled")
+
+    def __init__(self, at: float, func: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.at = at
+        self.cancelled = False
+        self._func = func
+        self._args = args
+
+    def cancel(self) -> None:
+        """Have it not happen."""
+        self.cancelled = True
+        self._args = ()
+
+    def happen(self) -> None:
+        """Call what was scheduled; the world does."""
+        if not self.cancelled:
+            self._func(*self._args)
+
+
+class World:
+    """A simulated internet: hosts, the net between them, and their time.
+
+    All that happens follows from `seed` and from what the program does: the same again is the same.
+    `now` is in seconds and moves on by `run`, or while one of its RawServers is polled. Nothing
+    here is for several threads.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.now = BEGINNING
+        self.random = random.Random(seed)
+        self.hosts: dict[str, Host] = {}
+        # Addresses by name, as the hosts look them up.
+        self.names: dict[str, list[str]] = {}
+        # Events that have happened.
+        self.events = 0
+        # Entered while the world runs: what watches over its determinism.
+        self.guard: AbstractContextManager[object] = nullcontext()
+        self._heap: list[_Entry] = []
+        self._sequence = count()
+        self._draw = self.random.random
+        self._pollers: dict[SimulatedPoller, None] = {}
+        self.trace = Trace()
+        self.fabric = Fabric(self)
+        # Hosts that are members of a multicast group, in the order of joining.
+        self.groups: dict[str, dict[Host, int]] = {}
+
+    def child_random(self, name: str) -> random.Random:
+        """Return a source of chance of its own: what is added beside it does not change it."""
+        return random.Random(f"{self.seed} {name}")
+
+    # What is to happen.
+
+    def schedule(self, delay: float, func: Callable[..., object], /, *args: Any) -> Event:
+        """Call `func(*args)` in `delay` seconds.
+
+        Those of one time happen in an order that the seed decides.
+        """
+        event = Event(self.now + delay, func, args)
+        entry = (event.at, self._draw(), next(self._sequence), event.happen, ())
+        heappush(self._heap, entry)
+        return event
+
+    def draw_tie(self) -> float:
+        """Return a `tie` for `call_at`."""
+        return self._draw()
+
+    def call_at(
+        self, at: float, tie: float, func: Callable[..., object], args: tuple[Any, ...] = ()
+    ) -> None:
+        """Call `func(*args)` at a time, come what may.
+
+        Of those of one time the lowest `tie` is first, and those of one tie come as they were
+        added: packets of one path have one.
+        """
+        if at < self.now:
+            at = self.now
+        heappush(self._heap, (at, tie, next(self._sequence), func, args))
+
+    def next_at(self) -> float | None:
+        """Return when something will happen next; None if nothing will."""
+        return self._heap[0][0] if self._heap else None
+
+    # Hosts.
+
+    def add_host(self, name: str, *addresses: str) -> Host:
+        """Add a machine with its addresses, IPv4 or IPv6; it is up."""
+        from rawserver.simulation.host import Host
+
+        if name in self.hosts:
+            raise ValueError(f"there is a host {name!r} already")
+        host = self.hosts[name] = Host(self, name, addresses)
+        return host
+
+    def add_poller(self, poller: SimulatedPoller) -> None:
+        """Note a poller that the world turns."""
+        self._pollers[poller] = None
+
+    def remove_poller(self, poller: SimulatedPoller) -> None:
+        """Forget a poller."""
+        self._pollers.pop(poller, None)
+
+    # Time.
+
+    def run(
+        self,
+        *,
+        until: float | None = None,
+        seconds: float | None = None,
+        condition: Callable[[], object] | None = None,
+    ) -> bool:
+        """Have things happen until a time, for so long, or until something is so.
+
+        Without a limit it ends when nothing is left to happen. Returns whether `condition()` came
+        to hold; it is asked before the first event and after each.
+        """
+        if seconds is not None:
+            until = min(self.now + seconds, until if until is not None else self.now + seconds)
+        # Tasks may have been added while the world stood still.
+        for poller in tuple(self._pollers):
+            poller.turn_when_due()
+        if condition is not None and condition():
+            return True
+        with self.guard:
+            held = self._run(float("inf") if until is None else until, condition)
+        if not held and until is not None and until > self.now:
+            self.now = until
+        return held
+
+    def _run(self, until: float, condition: Callable[[], object] | None) -> bool:
+        heap = self._heap
+        events = self.events
+        try:
+            while heap and heap[0][0] <= until:
+                at, _, _, func, args = heappop(heap)
+                self.now = at
+                events += 1
+                func(*args)
+                if condition is not None and condition():
+                    return True
+            return False
+        finally:
+            self.events = events
+
+    def step(self) -> None:
+        """Have the next thing happen."""
+        at, _, _, func, args = heappop(self._heap)
+        self.now = at
+        self.events += 1
+        func(*args)
+
+    def pass_by(self, seconds: float) -> None:
+        """Have that happen which is due within so many seconds, which pass."""
+        until = self.now + seconds
+        while self._heap and self._heap[0][0] <= until:
+            self.step()
+        if until > self.now:
+            self.now = until
