@@ -47,6 +47,19 @@ def test_two_workers_wait_for_one_medium() -> None:
     assert meter.take() == pytest.approx(0.5)
 
 
+def test_what_a_loop_spent_and_nobody_took_keeps_no_worker_waiting() -> None:
+    clock, meter = Clock(), CostMeter()
+    queue = DiskQueue(clock, meter, DiskSpeed(0.5, 10.0, 10.0, 2.0))
+    for _ in range(100):
+        clock.now += 1.0
+        queue.seek()
+    assert meter.seconds == 50.0
+    clock.now += 1.0
+    with meter.apart():
+        queue.seek()
+        assert meter.seconds == 0.5
+
+
 def test_one_that_takes_no_time() -> None:
     meter = CostMeter()
     queue = DiskQueue(Clock(), meter, INSTANT)

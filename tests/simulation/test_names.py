@@ -104,3 +104,13 @@ def test_names_are_a_mapping_of_addresses() -> None:
             names["c.example"] = wrong
     del names["a.EXAMPLE"]
     assert not names
+
+
+def test_what_a_host_knows_by_itself_is_there_at_once() -> None:
+    names, meter = Names(), CostMeter()
+    names["a.example"] = ["192.0.2.1"]
+    own = {"a.example": ["10.0.0.1"]}
+    resolver = Resolver(names, random.Random(1), meter, own)
+    [found] = resolver.resolve("A.example", 80, socket.SOCK_STREAM)
+    assert found.address == ("10.0.0.1", 80)
+    assert meter.take() == 0.0

@@ -13,23 +13,41 @@ class CostMeter:
     before the host goes on.
     """
 
-    __slots__ = ("num_bytes", "seconds")
+    __slots__ = ("_before", "_moment", "num_bytes", "seconds")
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.num_bytes = 0
+        # The last moment at which somebody asked, and what had been spent before it.
+        self._moment: float | None = None
+        self._before = 0.0
+
+    def spent_at(self, now: float) -> float:
+        """Return the seconds spent since the clock came to `now`.
+
+        What was spent at an earlier moment and nobody took lies behind it.
+        """
+        if self._moment is None:
+            self._moment = now
+        elif now != self._moment:
+            self._moment, self._before = now, self.seconds
+        return self.seconds - self._before
 
     def take(self) -> float:
         """Return the seconds spent since the last time, and begin anew."""
-        seconds, self.seconds, self.num_bytes = self.seconds, 0.0, 0
+        seconds = self.seconds
+        self._restart()
         return seconds
 
     @contextmanager
     def apart(self) -> Iterator[CostMeter]:
         """Count what is spent inside by itself: yields this meter at zero, restores it after."""
-        before = self.seconds, self.num_bytes
-        self.seconds, self.num_bytes = 0.0, 0
+        before = self.seconds, self.num_bytes, self._moment, self._before
+        self._restart()
         try:
             yield self
         finally:
-            self.seconds, self.num_bytes = before
+            self.seconds, self.num_bytes, self._moment, self._before = before
+
+    def _restart(self) -> None:
+        self.seconds, self.num_bytes, self._moment, self._before = 0.0, 0, None, 0.0

@@ -45,7 +45,8 @@ class DiskQueue:
     def occupy(self, seconds: float) -> None:
         """Spend so long on the medium, once those before have had their time."""
         # The caller may have waited for other things already since the clock last moved.
-        now = self._clock.time() + self._meter.seconds
+        now = self._clock.time()
+        now += self._meter.spent_at(now)
         self._busy_until = max(now, self._busy_until) + seconds
         self._meter.seconds += self._busy_until - now
 

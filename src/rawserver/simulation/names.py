@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,11 +98,19 @@ class Names(MutableMapping[str, Sequence[str]]):
 class Resolver:
     """One host's way to the names, which may change at any time.
 
-    An answer costs the host's meter its time. Nothing is cached, as nothing is in glibc.
+    An answer costs the host's meter its time. Nothing is cached, as nothing is in glibc. What the
+    host knows by itself (`own`, its /etc/hosts) is there at once, whatever the others say.
     """
 
-    def __init__(self, names: Names, chance: random.Random, meter: CostMeter) -> None:
+    def __init__(
+        self,
+        names: Names,
+        chance: random.Random,
+        meter: CostMeter,
+        own: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._names = names
+        self._own = Names() if own is None else own
         self._chance = chance
         self._meter = meter
         self.seconds = (FASTEST_SECONDS, SLOWEST_SECONDS)
@@ -117,7 +125,7 @@ class Resolver:
         if literal is not None:
             return [literal]
         name = _key(host)
-        addresses = _LOCAL if name == "localhost" else self._ask(name)
+        addresses = self._own.get(name) or (_LOCAL if name == "localhost" else self._ask(name))
         found = (literal_address(address, port) for address in addresses)
         return [address for address in found if address is not None]
 
