@@ -9,8 +9,16 @@ from kit.clock import MovableClock
 from kit.joined import Joiner
 from rawserver import Network, OsNetwork, RawServer
 from rawserver.engine.tls import TlsClient, TlsServer
+from rawserver.simulation import World
 
-NETWORKS = [OsNetwork]
+
+def simulated_network() -> Network:
+    """The network of a host that is alone in a world."""
+    host = World().add_host("host", "198.51.100.1", "2001:db8::1")
+    return host.network
+
+
+NETWORKS = [OsNetwork, simulated_network]
 
 
 @pytest.fixture(params=NETWORKS, ids=lambda kind: kind.__name__)

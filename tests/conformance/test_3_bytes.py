@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.files import opened
 from kit.joined import Joiner
 from kit.joined import join as plainly
 from kit.loop import run_until
 from kit.recorder import Recorder
+from kit.system import needs_the_system
 from rawserver import Config, FileEnded, Network, RawServer, SingleSocket, WriteBufferFull
 
 
@@ -36,8 +38,7 @@ def test_files_and_bytes_keep_their_order_while_the_reader_is_slow(
 ) -> None:
     chance = random.Random(2)
     content = chance.randbytes(3_000_000)
-    (tmp_path / "a").write_bytes(content)
-    file = raw_server.network.disk.open(str(tmp_path / "a"), "r")
+    file = opened(raw_server.network.disk, tmp_path / "a", content)
     turns = 0
 
     def read_slowly(connection: SingleSocket) -> None:
@@ -62,8 +63,8 @@ def test_files_and_bytes_keep_their_order_while_the_reader_is_slow(
 def test_a_file_that_shrank_ends_the_connection_and_says_so(
     raw_server: RawServer, tmp_path: Path, join: Joiner
 ) -> None:
-    (tmp_path / "a").write_bytes(b"x" * 1000)
-    file = raw_server.network.disk.open(str(tmp_path / "a"), "r")
+    needs_the_system(raw_server.network, "RawServer's disk never makes a file shorter")
+    file = opened(raw_server.network.disk, tmp_path / "a", b"x" * 1000)
     caller, callee = Recorder(), Recorder()
     connection, other = join(raw_server, caller, callee)
     os.truncate(tmp_path / "a", 600)
@@ -127,8 +128,7 @@ def test_the_limit_is_of_memory_and_not_of_files(
     network: Network, tmp_path: Path, join: Joiner
 ) -> None:
     raw_server = RawServer(config=Config(write_buffer_limit=1000), network=network)
-    (tmp_path / "a").write_bytes(b"x" * 4_000_000)
-    file = network.disk.open(str(tmp_path / "a"), "r")
+    file = opened(network.disk, tmp_path / "a", b"x" * 4_000_000)
     callee = Recorder()
     connection, _ = join(raw_server, Recorder(), callee)
     connection.sendfile(file, 0, 4_000_000, b"header")

@@ -3,9 +3,11 @@
 import threading
 from pathlib import Path
 
+from kit.files import opened
 from kit.joined import join
 from kit.loop import run_until
 from kit.recorder import Recorder
+from kit.system import needs_the_system
 from rawserver import Config, Network, RawServer, SingleSocket
 
 
@@ -99,9 +101,8 @@ def test_one_busy_reader_does_not_starve_the_others(network: Network) -> None:
 
 
 def test_one_busy_writer_sends_no_more_than_its_turn(network: Network, tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x" * 100_000)
     raw_server = RawServer(config=Config(send_per_turn=10_000), network=network)
-    file = network.disk.open(str(tmp_path / "a"), "r")
+    file = opened(network.disk, tmp_path / "a", b"x" * 100_000)
     callee = Recorder()
     connection, _ = join(raw_server, Recorder(), callee)
     connection.sendfile(file, 0, 100_000)
@@ -135,6 +136,7 @@ def test_a_storm_of_tasks_from_threads_loses_nothing_and_keeps_each_threads_orde
 
 
 def test_a_task_from_a_thread_wakes_a_loop_that_waits(raw_server: RawServer) -> None:
+    needs_the_system(raw_server.network, "a simulated loop waits for no thread")
     waits = threading.Event()
     raw_server.add_task(waits.set)
 

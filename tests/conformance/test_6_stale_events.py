@@ -5,6 +5,7 @@ import socket
 from kit.joined import Joiner
 from kit.loop import run_until
 from kit.recorder import Recorder
+from kit.system import needs_the_system
 from rawserver import RawServer, SingleSocket
 
 
@@ -12,6 +13,7 @@ def test_a_descriptor_is_not_given_away_before_the_turn_is_over(
     raw_server: RawServer, join: Joiner
 ) -> None:
     """Two connections have events in one turn; whichever comes first ends both and opens more."""
+    needs_the_system(raw_server.network, "pairs of sockets are the system's")
     new: list[Recorder] = []
     old: list[SingleSocket] = []
 

@@ -4,6 +4,7 @@ import threading
 
 from kit.joined import Joiner, free_port, listen
 from kit.recorder import Recorder
+from kit.system import needs_the_system
 from rawserver import RawServer, SingleSocket
 
 PROMPT_SECONDS = 5.0
@@ -12,6 +13,7 @@ PROMPT_SECONDS = 5.0
 def test_a_flag_set_by_another_thread_ends_a_loop_that_waits(
     raw_server: RawServer, join: Joiner
 ) -> None:
+    needs_the_system(raw_server.network, "a simulated loop waits for no thread")
     caller, callee = Recorder(), Recorder()
     _, other = join(raw_server, caller, callee)
     waits = threading.Event()

@@ -11,12 +11,16 @@ import pytest
 
 from kit.joined import join, listen
 from kit.recorder import Recorder
+from kit.system import needs_the_system
 from rawserver import Network, RawServer
 from rawserver.asyncio import EventLoop, Stream, connect, new_event_loop, run, serve
+
+REASON = "asyncio's loop has sockets of the system to wake it"
 
 
 @pytest.fixture
 def loop(raw_server: RawServer) -> Iterator[EventLoop]:
+    needs_the_system(raw_server.network, REASON)
     made = new_event_loop(raw_server)
     yield made
     made.close()
@@ -172,6 +176,7 @@ def test_a_megabyte_each_way_through_coroutines(loop: EventLoop) -> None:
 
 
 def test_a_loop_may_begin_when_the_raw_server_is_at_work(raw_server: RawServer) -> None:
+    needs_the_system(raw_server.network, REASON)
     caller, callee = Recorder(), Recorder()
     connection, _ = join(raw_server, caller, callee)
     loop = new_event_loop(raw_server)
@@ -181,6 +186,7 @@ def test_a_loop_may_begin_when_the_raw_server_is_at_work(raw_server: RawServer) 
 
 
 def test_done_ends_all_in_good_order(network: Network) -> None:
+    needs_the_system(network, REASON)
     raw_server = RawServer(network=network)
     caller = Recorder()
     steps: list[str] = []

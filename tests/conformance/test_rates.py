@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kit.clock import pass_time
+from kit.files import opened
 from kit.joined import Joiner, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
@@ -303,8 +304,7 @@ def test_a_limit_that_is_set_in_a_handshake_holds_after_it(
 def test_files_and_lent_memory_are_limited_as_all_else(
     clocked_server: RawServer, join: Joiner, tmp_path: Path
 ) -> None:
-    (tmp_path / "a").write_bytes(CHUNK * 30)
-    file = clocked_server.network.disk.open(str(tmp_path / "a"), "r")
+    file = opened(clocked_server.network.disk, tmp_path / "a", CHUNK * 30)
     callee = Sink()
     connection, other = join(clocked_server, Recorder(), callee)
     connection.rate = RateLimit(clocked_server, upload=RATE)

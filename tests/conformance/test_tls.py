@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kit.certificates import Authority
+from kit.files import opened
 from kit.joined import Joiner, listen
 from kit.loop import run_until
 from kit.recorder import Recorder
@@ -205,8 +206,7 @@ def test_files_and_lent_memory_keep_their_order(
     raw_server: RawServer, network: Network, tls: Joiner, tmp_path: Path
 ) -> None:
     content = random.Random(4).randbytes(1_500_000)
-    (tmp_path / "a").write_bytes(content)
-    file = network.disk.open(str(tmp_path / "a"), "r")
+    file = opened(network.disk, tmp_path / "a", content)
     caller, callee = Recorder(), Recorder()
     connection, _ = tls(raw_server, caller, callee)
     connection.write_lent([b"lent", memoryview(b"memory")])

@@ -51,8 +51,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_is_local", "_kernel", "_soft_error", "error", "hears_nothing", "is_done", "local", "queue",
-        "receive_side", "remote", "reuse_address", "reuse_port", "says_nothing", "send_side",
+        "_is_local", "_kernel", "_soft_error", "error", "hears_nothing", "is_done", "local",
+        "queue", "receive_side", "remote", "reuse_address", "reuse_port", "says_nothing", "send_side",
         "socket", "state", "tie", "v6only", "world",
     )  # fmt: skip
 

@@ -54,6 +54,10 @@ class Description:
         """Take the lowest free descriptor; OSError (EMFILE, ENFILE) if there is none."""
         self.kernel.descriptors.open(self)
 
+    def close(self) -> None:
+        """Give the descriptor back, and what it stood for; nothing if it is closed."""
+        raise NotImplementedError
+
     def release(self) -> bool:
         """Give the descriptor back; False if there was none."""
         if self.descriptor < 0:

@@ -1,4 +1,4 @@
-"""What stream and datagram sockets of IPv4 and IPv6 have in common: options, and a local address."""
+"""What stream and datagram sockets of IPv4 and IPv6 have in common."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class InternetSocket(Description):
     __slots__ = ("family", "is_bound", "local", "options", "remote")
 
     is_stream = False
-    is_listening = False
 
     def __init__(self, kernel: Kernel, family: int) -> None:
         super().__init__(kernel)
@@ -49,6 +48,11 @@ class InternetSocket(Description):
         raise NotImplementedError
 
     # As a holder of its port.
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it takes connections."""
+        return False
 
     @property
     def v6only(self) -> bool:

@@ -23,9 +23,18 @@ class Bound(Protocol):
     """What has a port: a socket, or a connection that came in at one."""
 
     local: Endpoint
-    v6only: bool
-    reuse_address: bool
-    reuse_port: bool
+
+    @property
+    def v6only(self) -> bool:
+        """Whether IPv4 is not for it."""
+
+    @property
+    def reuse_address(self) -> bool:
+        """SO_REUSEADDR."""
+
+    @property
+    def reuse_port(self) -> bool:
+        """SO_REUSEPORT."""
 
     @property
     def is_listening(self) -> bool:

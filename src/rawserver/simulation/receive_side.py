@@ -1,4 +1,4 @@
-"""What a stream receives: put in order, kept until it is read, and never more than there is room."""
+"""What a stream receives: put in order, kept until it is read, never more than there is room."""
 
 from __future__ import annotations
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rawserver.engine.addresses import literal_address
 from rawserver.engine.disk import Disk, File
 from rawserver.engine.done_flag import DoneFlag
-from rawserver.engine.network import DatagramBatches, SocketAddress, Wakeup
+from rawserver.engine.network import DatagramBatches, Socket, SocketAddress, Wakeup
 from rawserver.simulation.datagram_socket import DatagramSocket, SimulatedBatches
 from rawserver.simulation.description import error_of
-from rawserver.simulation.kernel import AnySocket
 from rawserver.simulation.poller import SimulatedPoller
 from rawserver.simulation.wakeup import SimulatedWakeup
 from rawserver.simulation.workers import NUM_LOOK_UPS, SimulatedWorkers
@@ -103,7 +102,7 @@ class SimulatedNetwork:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [address for address in found if address is not None]
 
-    def sendfile(self, sock: AnySocket, file: File, offset: int, count: int) -> int:
+    def sendfile(self, sock: Socket, file: File, offset: int, count: int) -> int:
         """Send a part of a file; returns the bytes taken, 0 at the file's end."""
         buffer = memoryview(bytearray(min(count, SENT_AT_ONCE)))
         return sock.send(buffer[: file.read_into(buffer, offset)])

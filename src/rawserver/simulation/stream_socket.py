@@ -12,7 +12,6 @@ from rawserver.simulation.description import ERROR, HANG_UP, READABLE, WRITABLE,
 from rawserver.simulation.internet_socket import InternetSocket
 from rawserver.simulation.packet import Packet
 from rawserver.simulation.port_table import PortTable
-from rawserver.simulation.socket_options import IP_BIND_ADDRESS_NO_PORT
 from rawserver.simulation.socket_addresses import (
     ANY_IPV4,
     ANY_IPV6,
@@ -21,6 +20,7 @@ from rawserver.simulation.socket_addresses import (
     is_multicast,
     shown,
 )
+from rawserver.simulation.socket_options import IP_BIND_ADDRESS_NO_PORT
 
 if TYPE_CHECKING:
     from rawserver.simulation.kernel import Kernel
@@ -48,7 +48,7 @@ class StreamSocket(InternetSocket):
         return self.kernel.streams.ports
 
     @property
-    def is_listening(self) -> bool:  # type: ignore[override]
+    def is_listening(self) -> bool:
         """Whether it takes connections."""
         return self.queue is not None
 
@@ -201,8 +201,11 @@ class StreamSocket(InternetSocket):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         connection = self.connection
-        if connection is None or connection.says_nothing or connection.error or (
-            connection.state <= SYN_RECEIVED
+        if (
+            connection is None
+            or connection.says_nothing
+            or connection.error
+            or (connection.state <= SYN_RECEIVED)
         ):
             self._cannot_send(connection)
             return 0
@@ -353,4 +356,3 @@ class StreamSocket(InternetSocket):
         if connection is None or self.remote is None or connection.state in (CLOSED, SYN_SENT):
             raise error_of(errno.ENOTCONN)
         return shown(self.family, self.remote)
-
