@@ -2,6 +2,7 @@
 
 import errno
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,11 @@ def simulated_disk(seed: int = 1, world: World | None = None, **more: Any) -> Si
     return SimulatedDisk(random.Random(seed), HostClock(world or World()), **more)
 
 
-@pytest.fixture(params=["machine", "memory"])
+# The one in memory is as Linux is: others have other numbers for some errors.
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="compares with Linux")
+
+
+@pytest.fixture(params=[pytest.param("machine", marks=on_linux), "memory"])
 def disk(request: pytest.FixtureRequest) -> Disk:
     return OsDisk() if request.param == "machine" else simulated_disk()
 
@@ -110,7 +115,10 @@ def test_a_file_grows_sparse_and_never_shrinks(disk: Disk, root: str) -> None:
     file.write(b"x", (10 << 30) - 1)
     file.extend(10)
     assert file.size() == 10 << 30
-    assert file.is_hole(1 << 30, 5 << 30)
+    if file.is_hole(1 << 30, 5 << 30):  # False is allowed: the file system may not tell
+        buffer = bytearray(b"?" * 100)
+        assert file.read_into(buffer, 3 << 30) == 100
+        assert not any(buffer)
     assert not file.is_hole(10 << 30, 1)  # past the end there is nothing, not zeros
     buffer = bytearray(b"?" * 100)
     assert file.read_into(buffer, (10 << 30) - 100) == 100
@@ -272,6 +280,7 @@ class User:
         self.disk.remove(path)
 
 
+@on_linux
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -319,6 +328,7 @@ def test_a_large_sparse_file_costs_nothing() -> None:
     file = disk.open("a", "w")
     file.write(b"x", 0)
     file.write(b"y", (10 << 30) - 1)
+    assert file.is_hole(BLOCK_BYTES, (10 << 30) - 2 * BLOCK_BYTES)
     assert disk.used == 2 * BLOCK_BYTES
     assert len(disk.pool) == 2
 

@@ -191,3 +191,28 @@ def test_a_world_that_has_one_is_watched_while_it_runs() -> None:
     world.schedule(1.0, lambda: None)
     world.run()
     assert time.time()
+
+
+def test_a_fault_that_raw_server_caught_and_reported_is_raised_all_the_same() -> None:
+    world = World(1)
+    world.guard = RealWorldGuard()
+    host = world.add_host("a", "192.0.2.1")
+    host.boot(lambda raw_server: raw_server.add_task(lambda: time.time(), 1.0))
+    with pytest.raises(RealWorldError, match=r"test_guard\.py:\d+, in <lambda>"):
+        world.run(seconds=2.0)
+    assert "time.time()" in host.reports[0][2]
+
+
+def test_work_off_the_loop_is_watched_too() -> None:
+    world = World(1)
+    world.guard = RealWorldGuard()
+    told: list[object] = []
+    host = world.add_host("a", "192.0.2.1")
+    host.boot(
+        lambda raw_server: raw_server.start_work(
+            lambda: os.urandom(4), (), lambda result, error: told.append(error)
+        )
+    )
+    with pytest.raises(RealWorldError, match=r"os\.urandom\(\)"):
+        world.run(seconds=2.0)
+    assert isinstance(told[0], RealWorldError)
