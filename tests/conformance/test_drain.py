@@ -74,15 +74,21 @@ def test_who_does_not_listen_is_closed_when_all_is_sent(
 def test_who_does_not_read_is_reset_at_the_deadline(
     clocked_server: RawServer, join: Joiner
 ) -> None:
+    clocked_server.add_context("mine")
     caller, callee = Recorder(), Recorder()
-    connection, other = join(clocked_server, caller, callee)
+    port = join.listen(clocked_server, callee, "mine")
+    connection = join.start(clocked_server, port, caller)
+    run_until(clocked_server, lambda: callee.connections and connection.connected)
     connection.pause_reading()
-    other.write(b"x" * 16_000_000)
-    draining = Draining(clocked_server)
+    callee.connection.write(b"x" * 16_000_000)
+    draining = Draining(clocked_server, "mine")
     pass_time(clocked_server, DEADLINE + 0.5, until=lambda: draining.seconds is not None)
     assert draining.seconds == pytest.approx(DEADLINE, abs=0.5)
-    assert clocked_server.connections() == []
+    assert clocked_server.connections("mine") == []
     run_until(clocked_server, lambda: callee.events[-1] == "connection_lost")
+    connection.resume_reading()
+    run_until(clocked_server, lambda: connection.lost)
+    assert len(caller.data) < 16_000_000
 
 
 def test_attempts_are_ended_too(clocked_server: RawServer) -> None:
