@@ -7,7 +7,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from rawserver.simulation.packet import Packet
+from rawserver.simulation.packet import DATAGRAM, Endpoint, Packet
+from rawserver.simulation.trace import Trace
 
 
 class FakeWorld:
@@ -17,14 +18,25 @@ class FakeWorld:
         self.seed = seed
         self.now = 1000.0
         self.random = random.Random(seed)
+        self.trace = Trace()
         self._due: list[tuple[float, float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._count = 0
 
-    def schedule(self, delay: float, func: Callable[..., object], /, *args: Any) -> object:
-        assert delay >= 0
+    def call_at(
+        self, at: float, tie: float, func: Callable[..., object], args: tuple[Any, ...] = ()
+    ) -> None:
+        assert at >= self.now
         self._count += 1
-        heappush(self._due, (self.now + delay, self.random.random(), self._count, func, args))
-        return None
+        heappush(self._due, (at, tie, self._count, func, args))
+
+    def schedule(self, delay: float, func: Callable[..., object], /, *args: Any) -> None:
+        self.call_at(self.now + delay, self.draw_tie(), func, args)
+
+    def draw_tie(self) -> float:
+        return self.random.random()
+
+    def child_random(self, name: str) -> random.Random:
+        return random.Random(f"{self.seed} {name}")
 
     def run(self, until: float = float("inf")) -> None:
         while self._due and self._due[0][0] <= until:
@@ -49,3 +61,7 @@ class FakeReceiver:
     @property
     def payloads(self) -> list[bytes]:
         return [bytes(packet.payload) for packet in self.packets]
+
+
+def datagram(source: Endpoint, destination: Endpoint, payload: bytes = b"x") -> Packet:
+    return Packet(DATAGRAM, source, destination, payload)

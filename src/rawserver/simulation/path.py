@@ -1,0 +1,86 @@
+"""The way from one address to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rawserver.simulation.attachment import Attachment
+from rawserver.simulation.link import Direction
+from rawserver.simulation.packet import SEGMENT, Packet
+
+# What a burst may take of the time of a slow link, and of the room of its queue.
+BURST_SECONDS = 0.01
+BURST_SHARE = 8
+MOST_BURST_BYTES = 64 * 1024
+
+
+class Path:
+    """The way from one address to another.
+
+    `arrive` takes a packet at its end. What is sent passes the `directions` in turn, and then
+    `down`, the link to the receiver, where packets of all senders meet in one queue. `sender`
+    is set if it guards or watches what it sends.
+    """
+
+    __slots__ = (
+        "arrive",
+        "delay",
+        "directions",
+        "down",
+        "is_clean",
+        "is_constant",
+        "is_plain",
+        "last",
+        "last_entry",
+        "sender",
+        "tie",
+    )
+
+    def __init__(
+        self,
+        arrive: Callable[[Packet], object],
+        tie: float,
+        directions: tuple[Direction, ...] = (),
+        down: Direction | None = None,
+        *,
+        sender: Attachment | None = None,
+        delay: float = 0.0,
+    ) -> None:
+        self.arrive = arrive
+        # Decides between what arrives at once: what is of one path keeps its order.
+        self.tie = tie
+        self.directions = directions
+        self.down = down
+        self.sender = sender
+        # When the last packet arrives that was sent, and at the queue of `down`: none overtakes it.
+        self.last = 0.0
+        self.last_entry = 0.0
+        every = self.every()
+        # The constant part of the latency.
+        self.delay = delay + sum(each.constant for each in every)
+        self.is_clean = all(each.is_clean for each in every)
+        # True if every packet takes just `delay`.
+        self.is_constant = self.is_clean and all(
+            each.varying is None and each.bandwidth is None for each in every
+        )
+        # True if nothing is to be done but to wait.
+        self.is_plain = self.is_constant and sender is None and self.delay > 0
+
+    def every(self) -> tuple[Direction, ...]:
+        """Return all links that it consists of."""
+        return self.directions if self.down is None else (*self.directions, self.down)
+
+    def burst_bytes(self) -> int:
+        """Return how much of a stream may travel as one packet: whole segments, one at least.
+
+        That is one where single packets get lost, and little where it would hold up others.
+        """
+        if not self.is_clean:
+            return SEGMENT
+        most = MOST_BURST_BYTES
+        for each in self.every():
+            if each.bandwidth is not None:
+                most = min(most, int(each.bandwidth * BURST_SECONDS))
+                if each.queue_bytes is not None:
+                    most = min(most, each.queue_bytes // BURST_SHARE)
+        return max(most // SEGMENT, 1) * SEGMENT

@@ -1,0 +1,184 @@
+"""Where everything is: the addresses, and what connects them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from rawserver.simulation.attachment import Attachment, Receiver
+from rawserver.simulation.firewall import Firewall
+from rawserver.simulation.latency import Constant
+from rawserver.simulation.link import Access, Direction, Line, Link
+from rawserver.simulation.nat import Nat
+from rawserver.simulation.packet import Packet
+from rawserver.simulation.path import Path
+from rawserver.simulation.trace import Trace
+
+# A packet from a host to itself takes so long (seconds).
+LOOPBACK_SECONDS = 20e-6
+# The net between hosts of which nothing was said.
+BACKBONE = Link(latency=Constant(0.02))
+# Paths of one sender that are kept: a node of a DHT speaks to thousands, once to most of them.
+MOST_PATHS = 2048
+
+
+class World(Protocol):
+    """What the net needs of the world: its time, its chance, and to be called."""
+
+    @property
+    def now(self) -> float:
+        """The virtual time in seconds."""
+
+    @property
+    def trace(self) -> Trace:
+        """Where it notes what happens."""
+
+    def call_at(
+        self, at: float, tie: float, func: Callable[..., object], args: tuple[Any, ...] = ..., /
+    ) -> None:
+        """Call `func(*args)` at a time; those of one time by `tie`, of one tie in order."""
+
+    def draw_tie(self) -> float:
+        """Return a `tie`, by chance."""
+
+    def child_random(self, name: str, /) -> Random:
+        """Return a source of chance of its own, which follows from the seed and the name."""
+
+
+class Topology:
+    """The addresses, and what connects them.
+
+    That may be said of an address before anybody is there, and stays when its host is gone.
+    Paths are made when the first packet takes them.
+    """
+
+    def __init__(self, world: World, send: Callable[[Packet], object]) -> None:
+        self._world = world
+        self._send = send
+        # By source and then by destination.
+        self.paths: dict[str, dict[str, Path]] = {}
+        self._attachments: dict[str, Attachment] = {}
+        self._local_paths: dict[Receiver, Path] = {}
+        self._links: dict[tuple[str, str], Direction] = {}
+        self._backbone = BACKBONE
+        self._backbone_of: dict[str, Direction] = {}
+
+    def at(self, ip: str) -> Attachment:
+        """Return what is at an address."""
+        attachment = self._attachments.get(ip)
+        if attachment is None:
+            attachment = self._attachments[ip] = Attachment(ip, self._world, self._send)
+        return attachment
+
+    def place(self, ip: str, receiver: Receiver | None) -> None:
+        """Have somebody receive at an address, or nobody any longer."""
+        attachment = self.at(ip)
+        if attachment.receiver is not None:
+            self._local_paths.pop(attachment.receiver, None)
+        attachment.receiver = receiver
+        attachment.was_attached = attachment.was_attached or receiver is not None
+        self.changed(ip)
+
+    def set_access(self, access: Access | None, ips: tuple[str, ...]) -> Line | None:
+        """Connect addresses by one line."""
+        line = None
+        if access is not None:
+            line = Line(access, lambda side: self._world.child_random(f"line {ips[0]} {side}"))
+        for ip in ips:
+            self.at(ip).line = line
+            self.changed(ip)
+        return line
+
+    def set_firewall(self, firewall: Firewall | None, ips: tuple[str, ...]) -> None:
+        """Put addresses behind a firewall."""
+        for ip in ips:
+            self.at(ip).firewall = firewall
+            self.changed(ip)
+
+    def set_nat(self, nat: Nat | None, ips: tuple[str, ...]) -> None:
+        """Put addresses behind a router."""
+        for ip in ips:
+            self.at(ip).nat = nat
+            self.changed(ip)
+
+    def set_tap(self, tap: Callable[[float, Packet], object] | None, ips: tuple[str, ...]) -> None:
+        """Show what addresses send and receive."""
+        for ip in ips:
+            self.at(ip).tap = tap
+            self.changed(ip)
+
+    def set_link(self, source: str, destination: str, link: Link | None) -> None:
+        """Have a link of its own from one address to another instead of the backbone."""
+        self._links.pop((source, destination), None)
+        if link is not None:
+            name = f"link {source} {destination}"
+            self._links[source, destination] = Direction(
+                link, lambda: self._world.child_random(name)
+            )
+        self.paths.get(source, {}).pop(destination, None)
+
+    def set_backbone(self, link: Link) -> None:
+        """Set what is between the lines of all hosts."""
+        if link.bandwidth is not None:
+            raise ValueError("a backbone has no bandwidth; give one to lines and links")
+        self._backbone = link
+        self._backbone_of.clear()
+        self.paths.clear()
+
+    def changed(self, ip: str) -> None:
+        """Have the paths from and to an address made anew."""
+        self.at(ip).settle()
+        self.paths.pop(ip, None)
+        for paths in self.paths.values():
+            paths.pop(ip, None)
+
+    def make_path(self, source: str, destination: str) -> Path:
+        """Make the path from one address to another, and keep it."""
+        paths = self.paths.setdefault(source, {})
+        if len(paths) >= MOST_PATHS:
+            now = self._world.now
+            for ip in [ip for ip, path in paths.items() if path.last <= now]:
+                del paths[ip]
+        path = paths[destination] = self._path(self.at(source), self.at(destination))
+        return path
+
+    def local_path(self, receiver: Receiver) -> Path:
+        """Return the path from a host to itself."""
+        path = self._local_paths.get(receiver)
+        if path is None:
+            loopback = Attachment("localhost", self._world, self._send)
+            loopback.receiver = receiver
+            loopback.settle()
+            path = Path(loopback.deliver, self._world.draw_tie(), delay=LOOPBACK_SECONDS)
+            self._local_paths[receiver] = path
+        return path
+
+    def _path(self, here: Attachment, there: Attachment) -> Path:
+        tie = self._world.draw_tie()
+        receiver = there.receiver
+        sender = here if here.tap is not None or here.firewall is not None else None
+        if here is there or (receiver is not None and receiver is here.receiver):
+            return Path(there.deliver, tie, sender=sender, delay=LOOPBACK_SECONDS)
+        up = (here.line.up,) if here.line is not None else ()
+        down = there.line.down if there.line is not None else None
+        if there.nat is not None and here.receiver is there.nat:
+            return Path(there.deliver, tie, (), down)
+        if here.nat is not None and here.nat is not there.nat:
+            return Path(here.nat.send_out, tie, up, sender=sender)
+        if here.nat is not None:
+            return Path(there.deliver, tie, up, down, sender=sender)
+        if there.nat is not None:
+            # A private address, seen from outside.
+            return Path(there.refuse, tie, (*up, self._between(here.ip, "")), sender=sender)
+        between = self._between(here.ip, there.ip)
+        return Path(there.deliver, tie, (*up, between), down, sender=sender)
+
+    def _between(self, source: str, destination: str) -> Direction:
+        direction = self._links.get((source, destination)) or self._backbone_of.get(source)
+        if direction is None:
+            direction = Direction(
+                self._backbone, lambda: self._world.child_random(f"backbone {source}")
+            )
+            self._backbone_of[source] = direction
+        return direction
