@@ -52,8 +52,8 @@ class Connection:
 
     __slots__ = (
         "_is_local", "_kernel", "_soft_error", "error", "hears_nothing", "is_done", "local",
-        "queue", "receive_side", "remote", "reuse_address", "reuse_port", "says_nothing", "send_side",
-        "socket", "state", "tie", "v6only", "world",
+        "queue", "receive_side", "remote", "reuse_address", "reuse_port", "says_nothing",
+        "send_side", "socket", "state", "tie", "v6only", "world",
     )  # fmt: skip
 
     is_listening = False
@@ -181,6 +181,10 @@ class Connection:
             # It is closed: nobody will ever read it (RFC 1122, section 4.2.2.13).
             self.reset()
             return
+        if self.hears_nothing and self.state in (FIN_WAIT_1, FIN_WAIT_2):
+            self._kernel.send(self._reset_packet())
+            self._fail(errno.ECONNRESET)
+            return
         has_more = self.receive_side.take(packet.sequence, packet.payload)
         self._fin_came()
         self.acknowledge()
@@ -225,8 +229,6 @@ class Connection:
 
     def say_nothing(self) -> None:
         """End this direction, after what was written."""
-        if self.says_nothing:
-            return
         self.says_nothing = True
         if self.state == ESTABLISHED:
             self.state = FIN_WAIT_1
@@ -276,11 +278,13 @@ class Connection:
         if self.state in (CLOSED, TIME_WAIT, SYN_SENT):
             self._end()
             return
-        sequence = self.send_side.next
+        packet = self._reset_packet()
         self._end()
-        self._kernel.send(
-            Packet(RST, self.local, self.remote, b"", sequence, self.receive_side.next, 0)
-        )
+        self._kernel.send(packet)
+
+    def _reset_packet(self) -> Packet:
+        sequence, acknowledged = self.send_side.next, self.receive_side.next
+        return Packet(RST, self.local, self.remote, b"", sequence, acknowledged, 0)
 
     def _was_reset(self) -> None:
         if self.state == TIME_WAIT:
@@ -301,6 +305,8 @@ class Connection:
         self.hears_nothing = self.says_nothing = True
         self.send_side.drop()
         self._kernel.streams.remove(self)
+        if self.socket is not None:
+            self.socket.connection_ended()
         if self.queue is not None:
             self.queue.ended(self, half_open)
 

@@ -85,12 +85,10 @@ class DatagramSocket(InternetSocket):
         self.changed()
 
     def _next(self) -> tuple[Endpoint, bytes]:
+        self.check_open()
         if self._error:
             raise error_of(self.take_error())
         if not self._queue:
-            self.check_open()
-            if self._shut & 1:
-                return self.remote or (self.any_ip, 0), b""
             raise error_of(errno.EAGAIN)
         source, payload = self._queue.popleft()
         self._size -= len(payload) + OVERHEAD
@@ -106,6 +104,8 @@ class DatagramSocket(InternetSocket):
         return payload[:count], shown(self.family, source)
 
     def recv(self, count: int, flags: int = 0, /) -> bytes:
+        if not count:
+            return b""  # as Python does, without a call
         if flags & socket.MSG_PEEK and self._queue and not self._error:
             return bytes(self._queue[0][1][:count])
         return self._next()[1][:count]
@@ -127,24 +127,30 @@ class DatagramSocket(InternetSocket):
             self.kernel.check_call("connect")
             check_family(self.family, ip, self.v6only)
             source = self.source_for(ip)
-            if not self.local[1]:
+            if not self.is_bound:
                 self.ports.bind(self, source, 0)
+                self.is_bound = True
         except OSError as error:
             return error.errno or errno.EIO
         self.ports.remove(self)
-        self.local, self.remote, self.is_bound = (source, self.local[1]), (ip, port), True
+        self.local, self.remote = (source, self.local[1]), (ip, port)
         self.ports.add(self)
         return 0
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         self.check_open()
+        self.bind_anywhere()
         if self.remote is None:
             raise error_of(errno.EDESTADDRREQ)
         return self._send(data, self.remote)
 
     def sendto(self, data: Any, address: Any, /) -> int:
+        to = endpoint_of(self.family, address, "sendto")
         self.check_open()
-        return self._send(data, endpoint_of(self.family, address, "sendto"))
+        self.bind_anywhere()
+        if not to[1]:
+            raise error_of(errno.EINVAL)
+        return self._send(data, to)
 
     def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, /) -> int:
         return self.send(b"".join(buffers), flags)
@@ -156,14 +162,10 @@ class DatagramSocket(InternetSocket):
             ip = "127.0.0.1" if ip == ANY_IPV4 else "::1"
         if len(payload) > (LONGEST_IPV6 if ":" in ip else LONGEST_IPV4):
             raise error_of(errno.EMSGSIZE)
-        if not port:
-            raise error_of(errno.EINVAL)
         if self._error or self._shut & 2:
             raise error_of(self.take_error() or errno.EPIPE)
         check_family(self.family, ip, self.v6only)
         source = self.source_for(ip)
-        if not self.local[1]:
-            self.bind_anywhere()
         packet = Packet(DATAGRAM, (source, self.local[1]), (ip, port), payload)
         if is_multicast(ip):
             self._send_to_group(packet)
@@ -248,7 +250,7 @@ class DatagramSocket(InternetSocket):
             return
         for group in tuple(self._groups):
             self._change_membership(group, False)
-        if self.local[1]:
+        if self.is_bound:
             self.ports.remove(self)
 
 

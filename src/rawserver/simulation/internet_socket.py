@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class InternetSocket(Description):
     """A socket with an address; the methods are those of `socket.socket`."""
 
-    __slots__ = ("family", "is_bound", "local", "options", "remote")
+    __slots__ = ("family", "is_bound", "local", "options", "port_was_chosen", "remote")
 
     is_stream = False
 
@@ -35,7 +35,10 @@ class InternetSocket(Description):
         self.options = SocketOptions(family, self.is_stream)
         self.local: Endpoint = (self.any_ip, 0)
         self.remote: Endpoint | None = None
+        # Whether it has the port of `local`, which is shown even when it has not.
         self.is_bound = False
+        # Whether the port was asked for by its number, and so is kept whatever becomes of it.
+        self.port_was_chosen = False
 
     @property
     def any_ip(self) -> str:
@@ -78,14 +81,20 @@ class InternetSocket(Description):
         ip, port = endpoint_of(self.family, address, "bind")
         if self.is_bound:
             raise error_of(errno.EINVAL)
+        before = self.local
         self.kernel.check_call("bind")
         if ip not in (ANY_IPV4, ANY_IPV6) and not self._may_bind_to(ip):
             raise error_of(errno.EADDRNOTAVAIL)
         if port == 0 and self._needs_no_port():
             self.local = (ip, 0)
-        else:
+            return
+        try:
             self.ports.bind(self, ip, port)
+        except OSError:
+            self.local = before
+            raise
         self.is_bound = True
+        self.port_was_chosen = port != 0
 
     def _may_bind_to(self, ip: str) -> bool:
         if self.v6only and ":" not in ip:
@@ -97,7 +106,7 @@ class InternetSocket(Description):
 
     def bind_anywhere(self) -> None:
         """Have an ephemeral port, if there is none yet."""
-        if not self.local[1]:
+        if not self.is_bound:
             self.ports.bind(self, self.local[0], 0)
             self.is_bound = True
 
@@ -116,7 +125,7 @@ class InternetSocket(Description):
 
     def getpeername(self) -> Any:
         self.check_open()
-        if self.remote is None:
+        if self.remote is None or not self.remote[1]:
             raise error_of(errno.ENOTCONN)
         return shown(self.family, self.remote)
 

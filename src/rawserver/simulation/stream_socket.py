@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from rawserver.simulation.accept_queue import AcceptQueue
-from rawserver.simulation.connection import CLOSED, SYN_RECEIVED, SYN_SENT, Connection
+from rawserver.simulation.connection import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT, Connection
 from rawserver.simulation.description import ERROR, HANG_UP, READABLE, WRITABLE, error_of
 from rawserver.simulation.internet_socket import InternetSocket
 from rawserver.simulation.packet import Packet
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from rawserver.simulation.kernel import Kernel
 
 MSG_MORE = getattr(socket, "MSG_MORE", 0x8000)
-# RDHUP is told only to who asks for it; nobody here does.
+# How far `connect` is, as the socket layer above TCP sees it.
+UNCONNECTED, CONNECTING, CONNECTED = range(3)
+_NOT_CONNECTED = (CLOSED, SYN_SENT, TIME_WAIT)
 
 
 class StreamSocket(InternetSocket):
     """One of TCP. It listens, or has a connection, or neither yet."""
 
-    __slots__ = ("_was_told_of_connecting", "connection", "queue")
+    __slots__ = ("_phase", "_shut", "connection", "queue")
 
     is_stream = True
 
@@ -41,7 +43,9 @@ class StreamSocket(InternetSocket):
         self.connection: Connection | None = None
         # Of those who come, while it listens.
         self.queue: AcceptQueue | None = None
-        self._was_told_of_connecting = False
+        self._phase = UNCONNECTED
+        # What was shut before there was a connection: 1 for reading, 2 for writing.
+        self._shut = 0
 
     @property
     def ports(self) -> PortTable:
@@ -59,14 +63,14 @@ class StreamSocket(InternetSocket):
         if connection is None:
             if self.queue is not None:
                 return READABLE if len(self.queue) else 0
-            return WRITABLE | HANG_UP
+            return WRITABLE | HANG_UP | (READABLE if self._shut & 1 else 0)
         events = 0
         if connection.hears_nothing:
             events = READABLE | HANG_UP if connection.says_nothing else READABLE
         if connection.error:
             events |= ERROR
         state = connection.state
-        if state == CLOSED:
+        if state == CLOSED or state == TIME_WAIT:
             return events | READABLE | WRITABLE | HANG_UP
         if state <= SYN_RECEIVED:
             return events
@@ -80,14 +84,12 @@ class StreamSocket(InternetSocket):
 
     def listen(self, backlog: int = 128, /) -> None:
         self.check_open()
-        connection = self.connection
-        if connection is not None and connection.state != CLOSED:
+        if self._phase != UNCONNECTED:
             raise error_of(errno.EINVAL)
         backlog = min(max(backlog, 0), self.kernel.limits.most_backlog)
         if self.queue is not None:
             self.queue.backlog = backlog
             return
-        self.connection = self.remote = None
         self.bind_anywhere()
         self.queue = AcceptQueue(self, backlog)
         if not self.ports.is_free_for(self):
@@ -120,7 +122,10 @@ class StreamSocket(InternetSocket):
         sock.options = self.options.copy()
         sock.connection = connection
         connection.socket = sock
-        sock.local, sock.remote, sock.is_bound = connection.local, connection.remote, True
+        sock.local, sock.remote, sock._phase = connection.local, connection.remote, CONNECTED
+        sock.is_bound = True
+        if connection.state == CLOSED:
+            sock.connection_ended()
         return sock, shown(self.family, connection.remote)
 
     def _make_connection(self, local: tuple[str, int], remote: tuple[str, int]) -> Connection:
@@ -144,25 +149,19 @@ class StreamSocket(InternetSocket):
         remote = endpoint_of(self.family, address, "connect_ex")
         if self.queue is not None:
             return errno.EISCONN
+        if self._phase == CONNECTED:
+            return errno.EISCONN
         connection = self.connection
-        if connection is not None:
-            return self._connect_again(connection, remote)
-        return self._connect(remote)
-
-    def _connect_again(self, connection: Connection, remote: tuple[str, int]) -> int:
-        if connection.state == CLOSED:
-            code = self.take_error()
-            if code or not self._was_told_of_connecting:
-                self.connection = self.remote = None
-                self._was_told_of_connecting = True
-                return code or errno.ECONNABORTED
+        if connection is None:
             return self._connect(remote)
+        if connection.state == CLOSED:
+            self._phase = UNCONNECTED
+            self.connection = self.remote = None
+            return connection.error or errno.ECONNABORTED
         if connection.state in (SYN_SENT, SYN_RECEIVED):
             return errno.EALREADY
-        if not self._was_told_of_connecting:
-            self._was_told_of_connecting = True
-            return 0
-        return errno.EISCONN
+        self._phase = CONNECTED
+        return 0
 
     def _connect(self, remote: tuple[str, int]) -> int:
         ip, port = remote
@@ -181,16 +180,18 @@ class StreamSocket(InternetSocket):
             return error.errno or errno.EIO
         if self.kernel.streams.is_taken(local, (ip, port)):
             return errno.EADDRNOTAVAIL
-        if self.local[1]:
+        if self.is_bound:
             self.ports.remove(self)
-        self.local, self.remote, self.is_bound = local, (ip, port), True
+        self.local, self.remote, self._phase = local, (ip, port), CONNECTING
+        self.is_bound = True
         connection = self.connection = self._make_connection(local, (ip, port))
         connection.socket = self
+        connection.hears_nothing, connection.says_nothing = bool(self._shut & 1), self._shut > 1
         connection.call()
         return errno.EINPROGRESS
 
     def _local_for(self, source: str, remote: tuple[str, int]) -> tuple[str, int]:
-        if self.local[1]:
+        if self.is_bound:
             return source, self.local[1]
         return self.kernel.streams.choose_port(source, remote)
 
@@ -253,17 +254,21 @@ class StreamSocket(InternetSocket):
         return data
 
     def _nothing_to_read(self, connection: Connection | None, count: int) -> bytes:
-        self.check_open()
+        if not count:
+            return b""  # as Python does, without a call
         if count < 0:
             raise ValueError("negative buffersize in recv")
+        self.check_open()
         if connection is None:
+            if self._shut & 1 and self.queue is None:
+                return b""
             raise error_of(errno.ENOTCONN)
         if connection.is_done:
             return b""
         code = self.take_error()
         if code:
             raise error_of(code)
-        if connection.hears_nothing or not count:
+        if connection.hears_nothing:
             return b""
         raise error_of(errno.EAGAIN)
 
@@ -290,8 +295,13 @@ class StreamSocket(InternetSocket):
             if how != socket.SHUT_WR:
                 self._stop_listening()
             return
-        if connection is None or connection.state == CLOSED:
+        bits = how + 1
+        if connection is None or connection.state in (CLOSED, TIME_WAIT):
+            self._shut |= bits
+            self.changed()
             raise error_of(errno.ENOTCONN)
+        if self._phase == CONNECTING and connection.state != SYN_SENT:
+            self._phase = CONNECTED
         if connection.state == SYN_SENT:
             connection.close()
             self.connection = self.remote = None
@@ -307,7 +317,17 @@ class StreamSocket(InternetSocket):
         queue, self.queue = self.queue, None
         self.kernel.streams.remove_listener(self)
         queue.close()
+        if not self.port_was_chosen:
+            self.ports.remove(self)
+            self.is_bound = False
         self.changed()
+
+    def connection_ended(self) -> None:
+        """Have no port any more, unless it was chosen; the connection calls this."""
+        if self.port_was_chosen:
+            self.ports.add(self)
+        else:
+            self.is_bound = False
 
     def close(self) -> None:
         """Give the descriptor back, and have the kernel end what there is."""
@@ -315,7 +335,7 @@ class StreamSocket(InternetSocket):
             return
         if self.queue is not None:
             self._stop_listening()
-        if self.local[1]:
+        if self.is_bound:
             self.ports.remove(self)
         connection = self.connection
         if connection is not None:
@@ -353,6 +373,6 @@ class StreamSocket(InternetSocket):
     def getpeername(self) -> Any:
         self.check_open()
         connection = self.connection
-        if connection is None or self.remote is None or connection.state in (CLOSED, SYN_SENT):
+        if connection is None or self.remote is None or connection.state in _NOT_CONNECTED:
             raise error_of(errno.ENOTCONN)
         return shown(self.family, self.remote)
