@@ -1,6 +1,6 @@
 import pytest
 
-from kit.fake_world import FakeReceiver, FakeWorld, datagram
+from kit.fake_world import FakeReceiver, FakeWorld
 from rawserver.simulation.latency import Constant, Uniform
 from rawserver.simulation.link import Access, Link
 from rawserver.simulation.packet import Packet
@@ -53,14 +53,6 @@ def test_addresses_of_one_host_are_near(map_: Map) -> None:
     assert map_.topology.make_path(A, B).delay == LOOPBACK_SECONDS
     map_.topology.place(B, FakeReceiver(map_.world))
     assert map_.topology.make_path(A, B).delay > LOOPBACK_SECONDS
-
-
-def test_each_host_has_a_path_to_itself(map_: Map) -> None:
-    path = map_.topology.local_path(map_.receiver)
-    assert map_.topology.local_path(map_.receiver) is path
-    path.arrive(datagram(("127.0.0.1", 1), ("127.0.0.1", 2)))
-    assert len(map_.receiver.packets) == 1
-    assert map_.topology.local_path(FakeReceiver(map_.world)) is not path
 
 
 def test_one_more_host_does_not_change_the_chance_of_others(map_: Map) -> None:

@@ -62,6 +62,11 @@ class Fabric:
         """
         self._topology.set_link(source, destination, link)
 
+    @property
+    def backbone(self) -> Link:
+        """What is between the lines of all hosts."""
+        return self._topology.backbone
+
     def set_backbone(self, link: Link) -> None:
         """Set what is between the lines of all hosts; it has no limit of bandwidth."""
         self._topology.set_backbone(link)
@@ -132,14 +137,6 @@ class Fabric:
         path.last = at
         self._world.call_at(at, path.tie, path.arrive, (packet,))
         return 0
-
-    def send_local(self, packet: Packet, receiver: Receiver) -> None:
-        """Bring a packet to the host that sends it, whatever its addresses (127.0.0.1, ::1).
-
-        No rule is asked.
-        """
-        path = self._topology.local_path(receiver)
-        self._world.call_at(self._world.now + path.delay, path.tie, path.arrive, (packet,))
 
     def hand_down(self, public_ip: str, packet: Packet) -> None:
         """Bring a packet from a router to a host behind it."""

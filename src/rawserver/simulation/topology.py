@@ -59,9 +59,8 @@ class Topology:
         # By source and then by destination.
         self.paths: dict[str, dict[str, Path]] = {}
         self._attachments: dict[str, Attachment] = {}
-        self._local_paths: dict[Receiver, Path] = {}
         self._links: dict[tuple[str, str], Direction] = {}
-        self._backbone = BACKBONE
+        self.backbone = BACKBONE
         self._backbone_of: dict[str, Direction] = {}
 
     def at(self, ip: str) -> Attachment:
@@ -74,8 +73,6 @@ class Topology:
     def place(self, ip: str, receiver: Receiver | None) -> None:
         """Have somebody receive at an address, or nobody any longer."""
         attachment = self.at(ip)
-        if attachment.receiver is not None:
-            self._local_paths.pop(attachment.receiver, None)
         attachment.receiver = receiver
         attachment.was_attached = attachment.was_attached or receiver is not None
         self.changed(ip)
@@ -122,7 +119,7 @@ class Topology:
         """Set what is between the lines of all hosts."""
         if link.bandwidth is not None:
             raise ValueError("a backbone has no bandwidth; give one to lines and links")
-        self._backbone = link
+        self.backbone = link
         self._backbone_of.clear()
         self.paths.clear()
 
@@ -141,17 +138,6 @@ class Topology:
             for ip in [ip for ip, path in paths.items() if path.last <= now]:
                 del paths[ip]
         path = paths[destination] = self._path(self.at(source), self.at(destination))
-        return path
-
-    def local_path(self, receiver: Receiver) -> Path:
-        """Return the path from a host to itself."""
-        path = self._local_paths.get(receiver)
-        if path is None:
-            loopback = Attachment("localhost", self._world, self._send)
-            loopback.receiver = receiver
-            loopback.settle()
-            path = Path(loopback.deliver, self._world.draw_tie(), delay=LOOPBACK_SECONDS)
-            self._local_paths[receiver] = path
         return path
 
     def _path(self, here: Attachment, there: Attachment) -> Path:
@@ -178,7 +164,7 @@ class Topology:
         direction = self._links.get((source, destination)) or self._backbone_of.get(source)
         if direction is None:
             direction = Direction(
-                self._backbone, lambda: self._world.child_random(f"backbone {source}")
+                self.backbone, lambda: self._world.child_random(f"backbone {source}")
             )
             self._backbone_of[source] = direction
         return direction
