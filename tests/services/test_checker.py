@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.content import folder_metainfo, random_bytes, write_folder
+from kit.content import folder_metainfo, metainfo_of, random_bytes, write_folder
 from kit.loop import run_until
 from kit.one_worker import one_worker, settle
 from rawserver import RawServer
@@ -13,6 +13,7 @@ from rawserver.engine import OsDisk
 from rawserver.services.checker import Checker
 from rawserver.services.resume_record import LARGEST_RECORD, FileStamp, ResumeRecord
 from rawserver.services.storage import Storage, StorageError
+from rawserver.simulation.world import World
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.wire.metainfo import Metainfo
 
@@ -389,3 +390,57 @@ def test_done_is_not_called_after_cancel(
     results = len(checking.results)
     settle(orderly)
     assert len(checking.results) == results
+
+
+def test_a_record_that_survives_a_loss_of_power_vouches_for_nothing_that_does_not() -> None:
+    """Over disks in memory that lose, at random, what was not forced to the medium."""
+    data = random_bytes(8 * LENGTH, 3)
+    metainfo = metainfo_of(data, piece_length=LENGTH)
+    believed = 0
+    for seed in range(10):
+        world = World(seed)
+        host = world.add_host("home", "192.0.2.1")
+        pieces: list[Bitfield] = []
+
+        def write_and_save(raw_server: RawServer) -> None:
+            storage = Storage(raw_server.network.disk, metainfo, "/data")
+            checker = Checker(raw_server, metainfo, storage, "/record", nothing, nothing)
+            have = Bitfield(metainfo.num_pieces)
+
+            def write() -> None:
+                storage.prepare()
+                storage.write(data, 0)
+                for index in range(metainfo.num_pieces):
+                    have.set(index)
+                checker.save(have, (), checker.stamps())
+
+            raw_server.start_work(write)
+
+        def check(raw_server: RawServer, pieces: list[Bitfield] = pieces) -> None:
+            storage = Storage(raw_server.network.disk, metainfo, "/data")
+            Checker(
+                raw_server,
+                metainfo,
+                storage,
+                "/record",
+                lambda have, _: pieces.append(have),
+                nothing,
+            ).start()
+
+        host.boot(write_and_save)
+        world.run(seconds=10.0)
+        host.crash()
+        host.reboot(check)
+        world.run(condition=lambda pieces=pieces: pieces, seconds=60.0)
+        left = host.disk.read_file("/data", 1 << 20) if host.disk.status("/data") else b""
+        left = left.ljust(len(data), b"\0")
+        for index in range(metainfo.num_pieces):
+            if index in pieces[0]:
+                believed += 1
+                part = slice(index * LENGTH, (index + 1) * LENGTH)
+                assert left[part] == data[part], f"piece {index}, seed {seed}"
+    assert believed
+
+
+def nothing(*_: object) -> None:
+    pass

@@ -13,7 +13,7 @@ from rawserver.services.resume_record import (
     ResumeError,
     ResumeRecord,
 )
-from rawserver.services.storage import Storage
+from rawserver.services.storage import Storage, StorageError
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.wire.metainfo import Metainfo
 
@@ -111,12 +111,18 @@ class Checker:
         self._hash(record.unsure)
 
     def save(self, have: Bitfield, unsure: tuple[int, ...], stamps: tuple[FileStamp, ...]) -> None:
-        """Off the loop: note what is verified. Raises OSError.
+        """Off the loop: note what is verified, when it is on the medium. Raises OSError.
 
         `stamps` must have been taken before `have` and `unsure` were: then a piece that was
         written in between makes the record one that is not believed, never one that leaves it out.
         """
         if self._resume_path is not None:
+            # Else a record could outlive, in a loss of power, the data that it vouches for: their
+            # length and time are on the medium long before they are.
+            try:
+                self._storage.synchronize()
+            except StorageError as error:
+                raise OSError(errno.EIO, str(error)) from error
             record = ResumeRecord(self._metainfo.info_hash, have, unsure, stamps)
             try:
                 self._raw_server.network.disk.replace_file(self._resume_path, record.to_bytes())
