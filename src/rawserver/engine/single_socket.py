@@ -292,7 +292,10 @@ class SingleSocket(Endpoint):
         try:
             self._sock.shutdown(how)
         except OSError as error:
-            self.lose(error)
+            # There is no connection any more: the peer has reset it, and nobody has read that yet.
+            gone = error.errno == errno.ENOTCONN
+            text = "reset by the peer"
+            self.lose(ConnectionResetError(errno.ECONNRESET, text) if gone else error)
         if self._ended_by_peer and how != socket.SHUT_RD:
             self.lose(None)
 
