@@ -56,8 +56,7 @@ class Machine:
     def _result(self, call: Call) -> Any:
         name, slot, argument = call
         if name == "socket":
-            self._slots.append(self._network.socket(*argument))
-            return "made"
+            return self._make(*argument)
         if slot >= len(self._slots) or self._slots[slot] is None:
             return "no socket"
         try:
@@ -65,6 +64,15 @@ class Machine:
         except (OSError, OverflowError, TypeError) as error:
             code = getattr(error, "errno", None)
             return errno.errorcode.get(code, type(error).__name__) if code else type(error).__name__
+
+    def _make(self, family: int, kind: int) -> str:
+        sock = self._network.socket(family, kind)
+        if kind == STREAM and family != socket.AF_UNIX:
+            # As RawServer does. Else what is sent would wait for acknowledgements, and those for
+            # a timer.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._slots.append(sock)
+        return "made"
 
     # Addresses.
 
@@ -93,7 +101,10 @@ class Machine:
     def _bind_like(self, sock: Any, slot: int) -> Any:
         if slot >= len(self._slots) or self._slots[slot].fileno() < 0:
             return "nothing to be like"
-        sock.bind(self._address(slot))
+        address = self._address(slot)
+        if not address:
+            return "no name"  # with which bind(2) would choose one
+        sock.bind(address)
         return "bound"
 
     def _listen(self, sock: Any, backlog: int) -> Any:

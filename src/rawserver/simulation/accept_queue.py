@@ -58,10 +58,9 @@ class AcceptQueue:
         connection.queue = None
         return connection
 
-    def ended(self, connection: Connection, half_open: bool) -> None:
+    def forget(self, connection: Connection) -> None:
         """Forget a half-open one that ended; one that waits is accepted all the same."""
-        if half_open:
-            self._half_open.pop(connection, None)
+        self._half_open.pop(connection, None)
 
     def close(self) -> None:
         """Reset all, as nobody will accept them."""

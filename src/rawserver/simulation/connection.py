@@ -152,7 +152,7 @@ class Connection:
         if self.state == CLOSED:
             return False
         if kind == RST:
-            if self.state == SYN_RECEIVED:
+            if self.queue is not None:
                 self._end()  # nobody has seen it
             else:
                 self._fail(errno.ECONNREFUSED)
@@ -163,12 +163,24 @@ class Connection:
                 self.send_side.take_acknowledgement(1, packet.window, False)
                 self.acknowledge()
                 self._tell()
+            elif kind == SYN:
+                # Both asked at once (RFC 9293, section 3.5), or a socket asked itself.
+                self.state = SYN_RECEIVED
+                self.send_side.edge = 1 + packet.window
+                self.emit(SYN_ACK, 0, b"")
             return False
         if kind == SYN:
             self.emit(SYN_ACK, 0, b"")
             return False
+        if packet.acknowledged < 1:
+            return False
         queue = self.queue
-        if kind == SYN_ACK or packet.acknowledged < 1 or queue is None:
+        if queue is None:
+            self.state = ESTABLISHED
+            self.send_side.take_acknowledgement(1, packet.window, False)
+            self._tell()
+            return kind != SYN_ACK
+        if kind == SYN_ACK:
             return False
         if queue.is_full:
             return False  # what the peer sends now is as good as lost; it is asked again
@@ -259,6 +271,8 @@ class Connection:
     def _wait_for_the_last(self) -> None:
         self.state = TIME_WAIT
         self.world.schedule(TIME_WAIT_SECONDS, self._end)
+        if self.socket is not None:
+            self.socket.connection_ended()
         self._tell()
 
     def close(self) -> None:
@@ -300,15 +314,14 @@ class Connection:
     def _end(self) -> None:
         if self.state == CLOSED:
             return
-        half_open = self.state == SYN_RECEIVED
-        self.state = CLOSED
+        before, self.state = self.state, CLOSED
         self.hears_nothing = self.says_nothing = True
         self.send_side.drop()
         self._kernel.streams.remove(self)
-        if self.socket is not None:
+        if self.socket is not None and before != TIME_WAIT:
             self.socket.connection_ended()
-        if self.queue is not None:
-            self.queue.ended(self, half_open)
+        if self.queue is not None and before == SYN_RECEIVED:
+            self.queue.forget(self)
 
     def abandon(self) -> None:
         """End without a word to anybody: the machine is no more."""

@@ -106,6 +106,7 @@ class DatagramSocket(InternetSocket):
     def recv(self, count: int, flags: int = 0, /) -> bytes:
         if not count:
             return b""  # as Python does, without a call
+        self.check_open()
         if flags & socket.MSG_PEEK and self._queue and not self._error:
             return bytes(self._queue[0][1][:count])
         return self._next()[1][:count]
@@ -214,6 +215,11 @@ class DatagramSocket(InternetSocket):
         else:
             del self._groups[group]
             self.kernel.datagrams.leave(group)
+
+    def has_peer(self, endpoint: Endpoint) -> bool:
+        """Whether it is connected to an endpoint. Port 0 stands for every port."""
+        remote = self.remote
+        return remote is not None and remote[0] == endpoint[0] and remote[1] in (0, endpoint[1])
 
     def takes_group(self, group: str) -> bool:
         """Whether it is given what comes to a group: its own, or every one of the host's."""

@@ -68,13 +68,14 @@ class DatagramTable:
         for sock in self._holders(packet.destination[1]):
             local = sock.local[0]
             takes = local == group or _is_wildcard_for(sock, group)
-            if takes and sock.takes_group(group) and sock.remote in (None, packet.source):
+            is_from_peer = sock.remote is None or sock.has_peer(packet.source)
+            if takes and is_from_peer and sock.takes_group(group):
                 sock.take(packet.source, packet.payload)
 
     def unreachable(self, about: Packet, code: int) -> None:
         """Tell the socket that sent a datagram that it got nowhere, if it is connected there."""
         for sock in self._holders(about.source[1]):
-            if sock.remote == about.destination and sock.local[0] in (
+            if sock.has_peer(about.destination) and sock.local[0] in (
                 about.source[0], ANY_IPV4, ANY_IPV6,
             ):  # fmt: skip
                 sock.failed(code)
@@ -129,7 +130,7 @@ def _score(sock: DatagramSocket, packet: Packet) -> int:
     elif not _is_wildcard_for(sock, ip) or is_multicast(ip):
         return 0
     if sock.remote is not None:
-        if sock.remote != packet.source:
+        if not sock.has_peer(packet.source):
             return 0
         score += 4
     # One of IPv4 alone is nearer than one of both (Linux: compute_score).

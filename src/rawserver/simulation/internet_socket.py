@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 class InternetSocket(Description):
     """A socket with an address; the methods are those of `socket.socket`."""
 
-    __slots__ = ("family", "is_bound", "local", "options", "port_was_chosen", "remote")
+    __slots__ = (
+        "bound_ip", "family", "is_bound", "local", "options", "port_was_chosen", "remote",
+    )  # fmt: skip
 
     is_stream = False
 
@@ -35,6 +37,8 @@ class InternetSocket(Description):
         self.options = SocketOptions(family, self.is_stream)
         self.local: Endpoint = (self.any_ip, 0)
         self.remote: Endpoint | None = None
+        # What it was bound to, however it is connected.
+        self.bound_ip = self.any_ip
         # Whether it has the port of `local`, which is shown even when it has not.
         self.is_bound = False
         # Whether the port was asked for by its number, and so is kept whatever becomes of it.
@@ -81,19 +85,19 @@ class InternetSocket(Description):
         ip, port = endpoint_of(self.family, address, "bind")
         if self.is_bound:
             raise error_of(errno.EINVAL)
-        before = self.local
+        port_before = self.local[1]
         self.kernel.check_call("bind")
         if ip not in (ANY_IPV4, ANY_IPV6) and not self._may_bind_to(ip):
             raise error_of(errno.EADDRNOTAVAIL)
         if port == 0 and self._needs_no_port():
-            self.local = (ip, 0)
+            self.local, self.bound_ip = (ip, 0), ip
             return
         try:
             self.ports.bind(self, ip, port)
         except OSError:
-            self.local = before
+            self.local = (self.any_ip, port_before)
             raise
-        self.is_bound = True
+        self.is_bound, self.bound_ip = True, ip
         self.port_was_chosen = port != 0
 
     def _may_bind_to(self, ip: str) -> bool:

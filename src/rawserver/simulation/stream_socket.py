@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MSG_MORE = getattr(socket, "MSG_MORE", 0x8000)
 # How far `connect` is, as the socket layer above TCP sees it.
-UNCONNECTED, CONNECTING, CONNECTED = range(3)
+UNCONNECTED, CONNECTING, CONNECTED, DISCONNECTING = range(4)
 _NOT_CONNECTED = (CLOSED, SYN_SENT, TIME_WAIT)
 
 
@@ -149,19 +149,25 @@ class StreamSocket(InternetSocket):
         remote = endpoint_of(self.family, address, "connect_ex")
         if self.queue is not None:
             return errno.EISCONN
-        if self._phase == CONNECTED:
-            return errno.EISCONN
+        if self._phase >= CONNECTED:
+            return errno.EISCONN if self._phase == CONNECTED else errno.EINVAL
         connection = self.connection
         if connection is None:
             return self._connect(remote)
         if connection.state == CLOSED:
-            self._phase = UNCONNECTED
-            self.connection = self.remote = None
+            self._disconnect()
             return connection.error or errno.ECONNABORTED
         if connection.state in (SYN_SENT, SYN_RECEIVED):
             return errno.EALREADY
         self._phase = CONNECTED
         return 0
+
+    def _disconnect(self) -> None:
+        """Be as before `connect`."""
+        self._phase = UNCONNECTED
+        self._shut = 0
+        self.connection = self.remote = None
+        self.local = (self.bound_ip, self.local[1])
 
     def _connect(self, remote: tuple[str, int]) -> int:
         ip, port = remote
@@ -294,17 +300,20 @@ class StreamSocket(InternetSocket):
         if self.queue is not None:
             if how != socket.SHUT_WR:
                 self._stop_listening()
+                self._shut = 0
             return
         bits = how + 1
         if connection is None or connection.state in (CLOSED, TIME_WAIT):
             self._shut |= bits
+            if self._phase == CONNECTING:
+                self._phase = DISCONNECTING
             self.changed()
             raise error_of(errno.ENOTCONN)
         if self._phase == CONNECTING and connection.state != SYN_SENT:
             self._phase = CONNECTED
         if connection.state == SYN_SENT:
             connection.close()
-            self.connection = self.remote = None
+            self._disconnect()
             return
         if how != socket.SHUT_WR:
             connection.hears_nothing = True

@@ -53,7 +53,8 @@ class UnixSocket(Description):
 
     def poll_events(self) -> int:
         if self._backlog >= 0:
-            return READABLE if self._waiting else 0
+            events = READABLE if self._waiting or self._hears_nothing else 0
+            return events | HANG_UP if self._hears_nothing and self._says_nothing else events
         if not self.is_connected:
             return WRITABLE | HANG_UP | (READABLE if self._hears_nothing else 0)
         events = ERROR if self._error else 0
@@ -76,11 +77,11 @@ class UnixSocket(Description):
         self.check_open()
         path = _path_of(address)
         self.kernel.check_call("bind")
-        if self._name:
-            raise error_of(errno.EINVAL)
         host = self.kernel.host
         if path in host.unix_names or (path[0] != "\0" and host.disk.status(path) is not None):
             raise error_of(errno.EADDRINUSE)
+        if self._name:
+            raise error_of(errno.EINVAL)
         host.unix_names[path] = self
         self._name = path
 
@@ -105,19 +106,25 @@ class UnixSocket(Description):
     def connect_ex(self, address: Any, /) -> int:
         if self.descriptor < 0:
             return errno.EBADF
-        path = _path_of(address)
-        if self.is_connected:
-            return errno.EISCONN
-        if self._backlog >= 0:
-            return errno.EINVAL
+        try:
+            path = _path_of(address)
+            self.kernel.check_call("connect")
+        except OSError as error:
+            if error.errno is None:
+                raise
+            return error.errno
         names = self.kernel.host.unix_names
         if path not in names:
             return errno.ECONNREFUSED if self._is_no_socket(path) else errno.ENOENT
         listener = names[path]
-        if listener is None or listener._backlog < 0:
+        if listener is None or listener._backlog < 0 or listener._hears_nothing:
             return errno.ECONNREFUSED
         if len(listener._waiting) > listener._backlog:
             return errno.EAGAIN
+        if self.is_connected:
+            return errno.EISCONN
+        if self._backlog >= 0:
+            return errno.EINVAL
         other = UnixSocket(self.kernel)
         other._name, other._peer_name = path, self._name
         self._peer_name = path
@@ -135,10 +142,10 @@ class UnixSocket(Description):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         self.check_open()
-        if self._says_nothing:
-            raise error_of(errno.EPIPE)
         if not self.is_connected:
             raise error_of(errno.ENOTCONN)
+        if self._says_nothing:
+            raise error_of(errno.EPIPE)
         peer = self.peer
         if peer is None or peer._hears_nothing:
             raise error_of(self._take_error() or errno.EPIPE)
