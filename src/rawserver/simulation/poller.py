@@ -175,17 +175,19 @@ class SimulatedPoller:
 
     def turn_when_due(self) -> None:
         """Have the world call when the RawServer wants to be turned next."""
-        if self._raw_server is None:
+        raw_server = self._raw_server
+        if raw_server is None:
             return
         now = self._world.now
         if self._has_ready():
             self._due = now
         else:
-            timeout = self._raw_server._poll_timeout(None)
+            timeout = raw_server._poll_timeout(None)
             if timeout is None:
                 self._due = inf
                 return
-            self._due = now + timeout + _PAST_DUE
+            # It counts from its last turn; the world may have been run anew since.
+            self._due = max(now, raw_server._turned_at + timeout) + _PAST_DUE
         self._call_at(self._due)
 
     def _call_at(self, at: float) -> None:
