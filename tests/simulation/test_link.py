@@ -1,6 +1,8 @@
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kit.fake_world import datagram
 from rawserver.simulation.latency import Constant, Uniform
@@ -77,6 +79,44 @@ def test_each_side_of_a_line_has_a_chance_of_its_own() -> None:
     line = Line(Access(jitter, jitter), Random)
     assert line.up.sample() == Uniform(0, 1).sample(Random("up"))
     assert line.down.sample() == Uniform(0, 1).sample(Random("down"))
+
+
+def test_a_link_that_changes_keeps_its_queue_and_its_counts() -> None:
+    direction = at_work(Link(bandwidth=100))
+    direction.leaves_at(0.0, 100)
+    direction.change(Link(bandwidth=50, loss=RandomLoss(1)), 0.5)
+    assert direction.queued_bytes(0.5) == 50
+    assert direction.leaves_at(0.5, 50) == 2.5
+    assert direction.bytes_carried == 150
+    assert direction.loses(datagram(("10.0.0.1", 1), ("10.0.0.2", 2)))
+    direction.change(Link(), 1.0)
+    assert direction.leaves_at(1.0, 50) == 1.0
+
+
+@given(
+    st.integers(100, 10**6),
+    st.integers(0, 10**5),
+    st.lists(st.tuples(st.floats(0, 2), st.integers(20, 65535)), min_size=1, max_size=50),
+)
+def test_a_queue_keeps_order_its_bandwidth_and_its_size(
+    bandwidth: int, queue_bytes: int, packets: list[tuple[float, int]]
+) -> None:
+    direction = at_work(Link(bandwidth=bandwidth, queue_bytes=queue_bytes))
+    now = last = 0.0
+    busy = 0.0
+    for pause, size in packets:
+        now += pause
+        queued = direction.queued_bytes(now)
+        at = direction.leaves_at(now, size)
+        if at < 0:
+            assert queued + size > queue_bytes - 1
+            continue
+        assert at >= now + size / bandwidth * 0.999
+        assert at >= last
+        assert queued == 0 or queued + size <= queue_bytes + 1
+        busy += size / bandwidth
+        last = at
+    assert last >= busy * 0.999
 
 
 def test_what_no_link_can_be_is_an_error() -> None:

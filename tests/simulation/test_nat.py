@@ -2,6 +2,8 @@ import errno
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kit.fake_world import FakeReceiver, FakeWorld, datagram
 from rawserver.simulation.fabric import Fabric
@@ -295,8 +297,64 @@ def test_ports_end_before_mappings_do_not() -> None:
         def hand_down(self, public_ip: str, packet: Packet) -> None:
             raise AssertionError("nothing arrives")
 
+        def drop(self, reason: str, packet: Packet) -> None:
+            assert reason == "nat full"
+
     nat = Nat(Nowhere(), PUBLIC, lambda: 0.0, Random(1), most_mappings=100)
     for port in range(150):
         nat.send_out(datagram((HOME, 1024 + port % 2), (SERVER, 53)))
         nat.send_out(datagram((f"192.168.1.{port}", 1024), (SERVER, 53)))
     assert nat.packets_without_mapping == 150 - 98
+
+
+def test_there_are_not_so_many_ports() -> None:
+    with pytest.raises(ValueError, match="ports"):
+        Net(most_mappings=60_000)
+
+
+def test_what_is_kept_out_is_in_the_trace() -> None:
+    net = Net()
+    net.pass_on((SERVER, 53), (PUBLIC, 5000))
+    net.pass_on((NEIGHBOUR, 1), (PUBLIC, 5000))
+    assert net.world.trace.drops == {"nat": 1, "no hairpin": 1}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.sampled_from([FULL_CONE, RESTRICTED_CONE, PORT_RESTRICTED_CONE, SYMMETRIC]),
+    st.booleans(),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["out", "in", "wait"]),
+            st.sampled_from([(HOME, 5000), (HOME, 5001), (NEIGHBOUR, 5000)]),
+            st.sampled_from([(SERVER, 53), (SERVER, 54), (OTHER, 53)]),
+        ),
+        max_size=30,
+    ),
+)
+def test_only_who_was_sent_to_lately_comes_in(
+    kind: NatKind, preserve_ports: bool, steps: list[tuple[str, Endpoint, Endpoint]]
+) -> None:
+    net = Net(kind, preserve_ports=preserve_ports, udp_seconds=100)
+    # What a mapping of its own is for, and the public port of it.
+    ports: dict[tuple[Endpoint, Endpoint | None], Endpoint] = {}
+    sent: set[tuple[Endpoint, Endpoint]] = set()
+    for step, inside, outside in steps:
+        key = (inside, outside if kind is SYMMETRIC else None)
+        if step == "out":
+            public = net.seen_from(inside, outside)
+            assert ports.setdefault(key, public) == public
+            assert len(set(ports.values())) == len(ports)
+            sent.add((inside, outside))
+        elif step == "wait":
+            net.world.now += 101
+            ports.clear()
+            sent.clear()
+        elif key in ports:
+            is_known = {
+                0: True,
+                1: any((inside, (outside[0], port)) in sent for port in (53, 54)),
+                2: (inside, outside) in sent,
+            }[kind.filtering]
+            arrived = net.pass_on(outside, ports[key])
+            assert [packet.destination for packet in arrived] == [inside] * is_known

@@ -129,14 +129,16 @@ def test_weather(net: Net) -> None:
 
 
 def test_slow_line(net: Net) -> None:
-    net.fabric.set_access(Access(Link(bandwidth=10_000), Link()), A)
+    before = net.fabric.set_access(Access(Link(bandwidth=10_000), Link()), A)
     net.begin("slow line", host="a", factor=0.1)
     # 29 bytes each, 1000 a second.
     assert 30 < net.count(A, B, 60) < 36
     net.end()
     line = net.fabric.line_of(A)
+    assert line is before
     assert line is not None
     assert line.access.up.bandwidth == 10_000
+    assert line.up.bytes_carried == 61 * 29
 
 
 def test_a_slow_line_may_be_that_of_a_router(net: Net) -> None:

@@ -67,6 +67,16 @@ def test_one_more_host_does_not_change_the_chance_of_others(map_: Map) -> None:
     assert draws(A) == draws("10.0.0.9", A, B)
 
 
+def test_only_a_line_can_change(map_: Map) -> None:
+    line = map_.topology.set_access(Access(Link(Constant(1)), Link()), (A,))
+    assert map_.topology.make_path(A, B).delay == 1.02
+    map_.topology.change_access(Access(Link(Constant(2)), Link()), (A,))
+    assert map_.topology.make_path(A, B).delay == 2.02
+    assert map_.topology.at(A).line is line
+    with pytest.raises(ValueError, match="no line"):
+        map_.topology.change_access(Access(Link(), Link()), (B,))
+
+
 def test_what_belongs_to_an_address_stays_when_its_host_is_gone(map_: Map) -> None:
     line = map_.topology.set_access(Access(Link(), Link()), (A,))
     map_.topology.place(A, map_.receiver)

@@ -51,6 +51,13 @@ class Fabric:
         """
         return self._topology.set_access(access, ips)
 
+    def change_access(self, access: Access, *ips: str) -> None:
+        """Have the lines of addresses be otherwise from now on; ValueError for one without.
+
+        What is in their queues stays there, and what they counted is counted on.
+        """
+        self._topology.change_access(access, ips)
+
     def line_of(self, ip: str) -> Line | None:
         """Return the line that connects an address."""
         return self._topology.at(ip).line
@@ -142,6 +149,10 @@ class Fabric:
         """Bring a packet from a router to a host behind it."""
         self._send_specially(self._path(public_ip, packet.destination[0]), packet)
 
+    def drop(self, reason: str, packet: Packet) -> None:
+        """Note that a packet goes no further."""
+        self._world.trace.drop(self._world.now, reason, packet)
+
     def burst_bytes(self, source: str, destination: str) -> int:
         """Return how much of a stream may travel as one packet from one address to another.
 
@@ -160,7 +171,7 @@ class Fabric:
         if self._handles:
             verdict = self.rules.judge(packet)
             if isinstance(verdict, Drop):
-                self._drop("rule", packet)
+                self.drop("rule", packet)
                 return 0
             if isinstance(verdict, Fail):
                 return self._fail(packet, verdict.error)
@@ -188,7 +199,7 @@ class Fabric:
             if link.bandwidth is not None:
                 at = link.leaves_at(at, packet.size)
                 if at < 0:
-                    self._drop("queue full", packet)
+                    self.drop("queue full", packet)
                     return -1.0
             at += link.constant
             if link.random is not None:
@@ -201,7 +212,7 @@ class Fabric:
                 at += down.sample()
                 is_lost = down.loses(packet) or is_lost
         if is_lost:
-            self._drop("lost", packet)
+            self.drop("lost", packet)
             return -1.0
         return at
 
@@ -258,17 +269,14 @@ class Fabric:
     def _enter_down(self, path: Path, down: Direction, entered_at: float, packet: Packet) -> None:
         at = down.leaves_at(entered_at, packet.size)
         if at < 0:
-            self._drop("queue full", packet)
+            self.drop("queue full", packet)
         elif at <= self._world.now:
             path.arrive(packet)
         else:
             self._world.call_at(at, path.tie, path.arrive, (packet,))
 
-    def _drop(self, reason: str, packet: Packet) -> None:
-        self._world.trace.drop(self._world.now, reason, packet)
-
     def _fail(self, packet: Packet, error: int) -> int:
-        self._drop("rule", packet)
+        self.drop("rule", packet)
         if packet.kind == DATAGRAM:
             return error
         if packet.kind != UNREACHABLE:

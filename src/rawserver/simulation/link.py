@@ -54,6 +54,7 @@ class Direction:
     """A link at work: its queue, its chance, and what it carried if its bandwidth is limited."""
 
     __slots__ = (
+        "_make_random",
         "bandwidth",
         "bytes_carried",
         "constant",
@@ -69,24 +70,35 @@ class Direction:
     )
 
     def __init__(self, link: Link, make_random: Callable[[], Random]) -> None:
-        self.link = link
-        self.bandwidth = link.bandwidth
-        self.queue_bytes = link.queue_bytes
         # When what is in the queue will have left it.
         self.free_at = 0.0
         self.bytes_carried = 0
         # By a full queue, and by chance.
         self.packets_dropped = 0
         self.packets_lost = 0
+        self.random: Random | None = None
+        self._make_random = make_random
+        self._set(link)
+
+    def _set(self, link: Link) -> None:
+        self.link = link
+        self.bandwidth = link.bandwidth
+        self.queue_bytes = link.queue_bytes
         latency = link.latency
         self.constant = latency.seconds if isinstance(latency, Constant) else 0.0
         self.varying = None if isinstance(latency, Constant) else latency
         # True if all that enters arrives, once and in order.
         self.is_clean = link.loss is None and not link.reorder and not link.duplicate
         # A source of chance is 2.5 KB: only those who need one have one.
-        needs_chance = self.varying is not None or not self.is_clean
-        self.random = make_random() if needs_chance else None
+        if self.random is None and (self.varying is not None or not self.is_clean):
+            self.random = self._make_random()
         self.lost = link.loss.start(self.random) if link.loss and self.random else None
+
+    def change(self, link: Link, now: float) -> None:
+        """Be another link from now on; what is in the queue leaves it as fast as the new one is."""
+        queued = self.queued_bytes(now)
+        self._set(link)
+        self.free_at = now + queued / link.bandwidth if link.bandwidth is not None else now
 
     def leaves_at(self, now: float, size: int) -> float:
         """Put a packet into the queue; returns when its last byte has left it, -1.0 if dropped."""
@@ -155,3 +167,9 @@ class Line:
         self.access = access
         self.up = Direction(access.up, lambda: make_random("up"))
         self.down = Direction(access.down, lambda: make_random("down"))
+
+    def change(self, access: Access, now: float) -> None:
+        """Be another access from now on."""
+        self.access = access
+        self.up.change(access.up, now)
+        self.down.change(access.down, now)

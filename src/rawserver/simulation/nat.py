@@ -34,6 +34,8 @@ MOST_MAPPINGS = 16384
 MOST_CONTACTS = 4096
 FIRST_PORT = 1024
 LAST_PORT = 65535
+# Half of the ports: a free one is found by guessing twice on average.
+MOST_PORTS = (LAST_PORT - FIRST_PORT) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ class Net(Protocol):
 
     def hand_down(self, public_ip: str, packet: Packet) -> None:
         """Bring a packet to a host behind the public address."""
+
+    def drop(self, reason: str, packet: Packet) -> None:
+        """Note that a packet goes no further."""
 
 
 class Mapping:
@@ -101,6 +106,8 @@ class Nat:
         tcp_seconds: float = TCP_SECONDS,
         most_mappings: int = MOST_MAPPINGS,
     ) -> None:
+        if most_mappings > MOST_PORTS:
+            raise ValueError("there are not so many ports that a free one is soon found")
         self.public_ip = public_ip
         self.kind = kind
         self._net = net
@@ -141,12 +148,15 @@ class Nat:
         source = self._public_source(packet)
         if source is None:
             self.packets_without_mapping += 1
+            self._net.drop("nat full", packet)
             return
         if packet.destination[0] != self.public_ip:
             self._net.send(readdressed(packet, source, packet.destination))
         elif self._hairpin:
             # RFC 4787 REQ-9: the other one sees the public address.
             self.receive(readdressed(packet, source, packet.destination))
+        else:
+            self._net.drop("no hairpin", packet)
 
     def receive(self, packet: Packet) -> None:
         """Take a packet that was sent to the public address."""
@@ -161,6 +171,7 @@ class Nat:
             if key is None or mapping is None or not self._admits(mapping, packet.source):
                 # RFC 5382 REQ-4: a SYN that nobody expects is not answered.
                 self.packets_kept_out += 1
+                self._net.drop("nat", packet)
                 return
             self._touch(key, mapping, packet.kind)
             inside = mapping.inside
@@ -204,7 +215,6 @@ class Nat:
         port = wanted
         if not self._preserve_ports or port < FIRST_PORT:
             port = self._random.randint(FIRST_PORT, LAST_PORT)
-        # There are more ports than mappings, so that a free one is found.
         while (is_udp, port) in self._by_port or (is_udp, port) in self._forwards:
             port = self._random.randint(FIRST_PORT, LAST_PORT)
         return port

@@ -87,6 +87,17 @@ class Topology:
             self.changed(ip)
         return line
 
+    def change_access(self, access: Access, ips: tuple[str, ...]) -> None:
+        """Change the lines of addresses."""
+        for ip in ips:
+            line = self.at(ip).line
+            if line is None:
+                raise ValueError(f"{ip} has no line that could change")
+            if line.access != access:
+                line.change(access, self._world.now)
+        # Others may share the line.
+        self.paths.clear()
+
     def set_firewall(self, firewall: Firewall | None, ips: tuple[str, ...]) -> None:
         """Put addresses behind a firewall."""
         for ip in ips:
