@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from rawserver.simulation.fabric import Fabric
+from rawserver.simulation.guard import RealWorldGuard
+from rawserver.simulation.names import Names
 from rawserver.simulation.trace import Trace
 
 if TYPE_CHECKING:
+    from rawserver.simulation.fault import Fault
     from rawserver.simulation.host import Host
     from rawserver.simulation.poller import SimulatedPoller
 
@@ -59,11 +62,16 @@ class World:
         self.random = random.Random(seed)
         self.hosts: dict[str, Host] = {}
         # Addresses by name, as the hosts look them up.
-        self.names: dict[str, list[str]] = {}
+        self.names = Names()
         # Events that have happened.
         self.events = 0
+        # Set by a scenario in which handlers may raise: else it fails by that.
+        self.faults_expected = False
+        # What chaos has planned, and the numbers of what may happen of it (None: all).
+        self.planned_faults: list[Fault] = []
+        self.kept_faults: frozenset[int] | None = None
         # Entered while the world runs: what watches over its determinism.
-        self.guard: AbstractContextManager[object] = nullcontext()
+        self.guard: AbstractContextManager[object] = RealWorldGuard()
         self._heap: list[_Entry] = []
         self._sequence = count()
         self._draw = self.random.random
@@ -76,6 +84,14 @@ class World:
     def child_random(self, name: str) -> random.Random:
         """Return a source of chance of its own: what is added beside it does not change it."""
         return random.Random(f"{self.seed} {name}")
+
+    def choose_faults(self, faults: Iterable[Fault]) -> list[Fault]:
+        """Note faults that are planned; returns those that are to happen."""
+        first = len(self.planned_faults)
+        self.planned_faults += faults
+        kept = self.kept_faults
+        numbered = enumerate(self.planned_faults[first:], first)
+        return [fault for number, fault in numbered if kept is None or number in kept]
 
     # What is to happen.
 
