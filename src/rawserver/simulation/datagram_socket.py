@@ -41,7 +41,7 @@ _LEAVE_IPV6 = getattr(socket, "IPV6_LEAVE_GROUP", 21)
 class DatagramSocket(InternetSocket):
     """One of UDP. What there is no room for in its buffer is lost."""
 
-    __slots__ = ("_error", "_groups", "_queue", "_shut", "_size")
+    __slots__ = ("_error", "_groups", "_queue", "_room", "_shut", "_size")
 
     def __init__(self, kernel: Kernel, family: int) -> None:
         super().__init__(kernel, family)
@@ -50,6 +50,7 @@ class DatagramSocket(InternetSocket):
         self._error = 0
         self._shut = 0
         self._groups: dict[str, None] = {}
+        self._room = kernel.limits.datagram_buffer
 
     @property
     def ports(self) -> PortTable:
@@ -72,7 +73,7 @@ class DatagramSocket(InternetSocket):
     def take(self, source: Endpoint, payload: bytes | memoryview) -> None:
         """Keep a datagram that is for this socket, if there is room."""
         size = len(payload) + OVERHEAD
-        if self._size and self._size + size > self.buffer_size(socket.SO_RCVBUF):
+        if self._size and self._size + size > self._room:
             return
         self._queue.append((source, payload))
         self._size += size
@@ -202,7 +203,8 @@ class DatagramSocket(InternetSocket):
             (socket.IPPROTO_IP, socket.IP_MULTICAST_IF),
             (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF),
         ):  # a host has one interface: whichever is asked for, that is it
-            self.options.set(level, option, value)
+            super().setsockopt(level, option, value)
+            self._room = self.buffer_size(socket.SO_RCVBUF)
 
     def _change_membership(self, group: str, joins: bool) -> None:
         if not is_multicast(group):

@@ -49,9 +49,12 @@ class DatagramTable:
             self._kernel.send(report)
 
     def _best(self, packet: Packet) -> DatagramSocket | None:
+        holders = self._holders(packet.destination[1])
+        if len(holders) == 1:
+            return holders[0] if _score(holders[0], packet) else None
         best: list[DatagramSocket] = []
         highest = 0
-        for sock in self._holders(packet.destination[1]):
+        for sock in holders:
             score = _score(sock, packet)
             if score > highest:
                 highest, best = score, [sock]

@@ -12,6 +12,7 @@ from rawserver.simulation.cost_meter import CostMeter
 from rawserver.simulation.disk import SimulatedDisk
 from rawserver.simulation.kernel import Kernel
 from rawserver.simulation.limits import MachineLimits
+from rawserver.simulation.names import Names, Resolver
 from rawserver.simulation.poller import SimulatedPoller
 from rawserver.simulation.simulated_network import SimulatedNetwork
 from rawserver.simulation.socket_addresses import canonical_ip, is_loopback
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from rawserver.simulation.world import World
 
 Program = Callable[[RawServer], object]
-# What every host calls itself.
-_ITSELF = ("::1", "127.0.0.1")
 
 
 class Host:
@@ -43,8 +42,10 @@ class Host:
         self.clock = HostClock(world)
         self.meter = CostMeter()
         self.disk = SimulatedDisk(world.child_random(f"disk {name}"), self.clock, self.meter)
-        # Names that this host alone knows, ahead of those of the world.
-        self.names: dict[str, list[str]] = {"localhost": list(_ITSELF)}
+        # Names that this host alone knows (its /etc/hosts), ahead of those of the world.
+        self.names = Names()
+        chance = world.child_random(f"resolver {name}")
+        self.resolver = Resolver(world.names, chance, self.meter, self.names)
         # Who listens at a path; None where a file has stayed behind.
         self.unix_names: dict[str, UnixSocket | None] = {}
         self.reports: list[tuple[float, int, str]] = []
@@ -60,10 +61,6 @@ class Host:
     def address_like(self, ip: str) -> str | None:
         """Return its first address of the family of another; None if it has none."""
         return next((one for one in self.addresses if (":" in one) == (":" in ip)), None)
-
-    def look_up(self, name: str) -> list[str]:
-        """Return the addresses of a name, none if it has none."""
-        return self.names.get(name) or self.world.names.get(name) or []
 
     def _start(self) -> None:
         self.kernel = Kernel(self)

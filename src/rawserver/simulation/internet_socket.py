@@ -27,6 +27,7 @@ class InternetSocket(Description):
 
     __slots__ = (
         "bound_ip", "family", "is_bound", "local", "options", "port_was_chosen", "remote",
+        "reuse_address", "reuse_port", "v6only",
     )  # fmt: skip
 
     is_stream = False
@@ -37,6 +38,8 @@ class InternetSocket(Description):
         self.options = SocketOptions(family, self.is_stream)
         self.local: Endpoint = (self.any_ip, 0)
         self.remote: Endpoint | None = None
+        # As a holder of its port: whether IPv4 is not for it, and who may have the port, too.
+        self.v6only = self.reuse_address = self.reuse_port = False
         # What it was bound to, however it is connected.
         self.bound_ip = self.any_ip
         # Whether it has the port of `local`, which is shown even when it has not.
@@ -54,29 +57,10 @@ class InternetSocket(Description):
         """The ports of its protocol."""
         raise NotImplementedError
 
-    # As a holder of its port.
-
     @property
     def is_listening(self) -> bool:
         """Whether it takes connections."""
         return False
-
-    @property
-    def v6only(self) -> bool:
-        """Whether IPv4 is not for it."""
-        if self.family != socket.AF_INET6:
-            return False
-        return bool(self.options.get(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
-
-    @property
-    def reuse_address(self) -> bool:
-        """SO_REUSEADDR."""
-        return bool(self.options.get(socket.SOL_SOCKET, socket.SO_REUSEADDR))
-
-    @property
-    def reuse_port(self) -> bool:
-        """SO_REUSEPORT."""
-        return bool(self.options.get(socket.SOL_SOCKET, SO_REUSEPORT))
 
     # Addresses.
 
@@ -164,6 +148,15 @@ class InternetSocket(Description):
     def setsockopt(self, level: int, option: int, value: Any, /) -> None:
         self.check_open()
         self.options.set(level, option, value)
+        self.take_options()
+
+    def take_options(self) -> None:
+        """Note those that are asked for often."""
+        options = self.options
+        if self.family == socket.AF_INET6:
+            self.v6only = bool(options.get(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+        self.reuse_address = bool(options.get(socket.SOL_SOCKET, socket.SO_REUSEADDR))
+        self.reuse_port = bool(options.get(socket.SOL_SOCKET, SO_REUSEPORT))
 
     def setblocking(self, flag: bool, /) -> None:
         self.check_open()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import random
-import socket
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rawserver.engine.addresses import literal_address
 from rawserver.engine.disk import Disk, File
 from rawserver.engine.done_flag import DoneFlag
 from rawserver.engine.network import DatagramBatches, Socket, SocketAddress, Wakeup
@@ -94,13 +92,7 @@ class SimulatedNetwork:
 
     def resolve(self, host: str, port: int, kind: int) -> list[SocketAddress]:
         """Look a name up; OSError if it has no address."""
-        literal = literal_address(host, port)
-        if literal is not None:
-            return [literal]
-        found = [literal_address(ip, port) for ip in self._host.look_up(host)]
-        if not found:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [address for address in found if address is not None]
+        return self._host.resolver.resolve(host, port, kind)
 
     def sendfile(self, sock: Socket, file: File, offset: int, count: int) -> int:
         """Send a part of a file; returns the bytes taken, 0 at the file's end."""

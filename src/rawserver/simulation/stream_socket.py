@@ -120,6 +120,7 @@ class StreamSocket(InternetSocket):
             sock.release()
             raise error_of(errno.ECONNABORTED)
         sock.options = self.options.copy()
+        sock.take_options()
         sock.connection = connection
         connection.socket = sock
         sock.local, sock.remote, sock._phase = connection.local, connection.remote, CONNECTED
