@@ -127,6 +127,16 @@ def test_all_works_again_when_chaos_has_ended() -> None:
         assert len(run.chaos.notes) % 2 == 0
 
 
+def test_a_world_may_leave_faults_out() -> None:
+    faults = [Fault(float(at), 1.0, "pause", {"host": "a"}) for at in range(3)]
+    run = Pinging(1)
+    run.world.kept_faults = frozenset([0, 2])
+    run.chaos.start(faults)
+    run.world.run(seconds=10)
+    assert run.world.planned_faults == faults
+    assert [note.fault for note in run.chaos.notes if note.what == "begins"] == faults[::2]
+
+
 def test_chaos_may_be_stopped() -> None:
     run = Pinging(1)
     run.chaos.start(

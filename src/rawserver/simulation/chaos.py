@@ -99,7 +99,7 @@ class Chaos:
         self._is_stopped = False
 
     def start(self, faults: Iterable[Fault]) -> None:
-        """Have faults happen from now on, each at its time.
+        """Have faults happen from now on, each at its time, unless the world leaves them out.
 
         Raises ValueError for hosts that crash while nothing reboots them, and for kinds that
         there are not.
@@ -146,8 +146,7 @@ class Chaos:
         line = self.fabric.line_of(addresses[0]) if addresses else None
         if line is None:
             return Overlay(Access(Link(), Link()), lambda access: None)
-        shared = [address for address in addresses if self.fabric.line_of(address) is line]
-        return Overlay(line.access, lambda access: self.fabric.set_access(access, *shared))
+        return Overlay(line.access, lambda access: self.fabric.change_access(access, addresses[0]))
 
     def _seen_as(self, address: str) -> list[str]:
         found = [address]
