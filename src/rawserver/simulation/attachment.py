@@ -39,6 +39,7 @@ class Attachment:
         "_scene",
         "_send",
         "firewall",
+        "has_paths",
         "ip",
         "is_special",
         "line",
@@ -59,6 +60,8 @@ class Attachment:
         self.nat: Nat | None = None
         self.firewall: Firewall | None = None
         self.tap: Callable[[float, Packet], object] | None = None
+        # True if there may be paths to it.
+        self.has_paths = False
         # True if there is more to do with a packet than to hand it over.
         self.is_special = True
 

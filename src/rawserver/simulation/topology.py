@@ -95,8 +95,9 @@ class Topology:
                 raise ValueError(f"{ip} has no line that could change")
             if line.access != access:
                 line.change(access, self._world.now)
-        # Others may share the line.
-        self.paths.clear()
+                for each in self._attachments.values():
+                    if each.line is line:
+                        self.changed(each.ip)
 
     def set_firewall(self, firewall: Firewall | None, ips: tuple[str, ...]) -> None:
         """Put addresses behind a firewall."""
@@ -136,10 +137,14 @@ class Topology:
 
     def changed(self, ip: str) -> None:
         """Have the paths from and to an address made anew."""
-        self.at(ip).settle()
+        attachment = self.at(ip)
+        attachment.settle()
         self.paths.pop(ip, None)
-        for paths in self.paths.values():
-            paths.pop(ip, None)
+        # Of many hosts most are set up before anybody sends to them.
+        if attachment.has_paths:
+            attachment.has_paths = False
+            for paths in self.paths.values():
+                paths.pop(ip, None)
 
     def make_path(self, source: str, destination: str) -> Path:
         """Make the path from one address to another, and keep it."""
@@ -148,7 +153,9 @@ class Topology:
             now = self._world.now
             for ip in [ip for ip, path in paths.items() if path.last <= now]:
                 del paths[ip]
-        path = paths[destination] = self._path(self.at(source), self.at(destination))
+        there = self.at(destination)
+        there.has_paths = True
+        path = paths[destination] = self._path(self.at(source), there)
         return path
 
     def _path(self, here: Attachment, there: Attachment) -> Path:
