@@ -1,4 +1,5 @@
 import errno
+import socket
 
 import pytest
 
@@ -125,6 +126,16 @@ def test_slow_disk(ticking: Ticking) -> None:
     with ticking.host.meter.apart() as meter:
         disk.read_file("/a", 10)
         assert meter.seconds < 1
+
+
+def test_call_errors(ticking: Ticking) -> None:
+    arguments = {"host": "a", "call": "socket", "error": errno.EMFILE, "chance": 1.0}
+    network = ticking.host.network
+    ticking.start(Fault(0.0, 5.0, "call errors", arguments))
+    with pytest.raises(OSError, match="open files"):
+        network.socket(socket.AF_INET, socket.SOCK_STREAM)
+    ticking.world.run(seconds=6)
+    network.socket(socket.AF_INET, socket.SOCK_STREAM).close()
 
 
 def test_every_kind_is_tested_here() -> None:

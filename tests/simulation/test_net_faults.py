@@ -1,4 +1,5 @@
 import errno
+import socket
 
 import pytest
 
@@ -25,7 +26,7 @@ class Net:
             self.fabric.attach(ip, self.at[ip])
         self.chaos = Chaos(self.world)
 
-    def begin(self, kind: str, **arguments: object) -> None:
+    def begin(self, kind: str, /, **arguments: object) -> None:
         """Have a fault from now on, for ten seconds."""
         self.chaos.start([Fault(0.0, 10.0, kind, dict(arguments))])
         self.world.run(seconds=0.001)
@@ -163,6 +164,17 @@ def test_forgetful_nat(net: Net) -> None:
     net.world.run(seconds=1)
     assert net.at[A].packets == []
     assert nat.packets_kept_out == 1
+
+
+def test_name_service(net: Net) -> None:
+    network = net.world.hosts["a"].network
+    net.world.names["b.example"] = [B]
+    net.begin("name service", kind="refused", seconds=0.0, chance=1.0)
+    with pytest.raises(OSError, match="name resolution"):
+        network.resolve("b.example", 80, socket.SOCK_STREAM)
+    net.end()
+    [found] = network.resolve("b.example", 80, socket.SOCK_STREAM)
+    assert found.address == (B, 80)
 
 
 def test_every_kind_is_tested_here() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 Arguments = dict[str, Any] | None
 End = Callable[[], object]
+
+# What calls fail with (socket(2), accept(2), connect(2)) while all is well with the program.
+CALL_ERRORS = {
+    "socket": (errno.EMFILE, errno.ENFILE, errno.ENOBUFS),
+    "accept": (errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS),
+    "connect": (errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENETUNREACH),
+}
 
 
 def _draw_crash(random: Random, names: Sequence[str]) -> Arguments:
@@ -94,6 +102,26 @@ def _begin_slow_disk(chaos: Chaos, fault: Fault, random: Random) -> End:
     return _on_disk(chaos, fault, disk_faults.slow(fault.arguments["each"]))
 
 
+def _draw_call_errors(random: Random, names: Sequence[str]) -> Arguments:
+    call = random.choice(list(CALL_ERRORS))
+    return {
+        "host": random.choice(names),
+        "call": call,
+        "error": random.choice(CALL_ERRORS[call]),
+        "chance": random.choice([0.1, 1.0]),
+    }
+
+
+def _begin_call_errors(chaos: Chaos, fault: Fault, random: Random) -> End:
+    """Have calls of a kernel fail as they do when something has run out; a reboot ends it."""
+    chance = fault.arguments["chance"]
+    faults = chaos.hosts[fault.arguments["host"]].kernel.call_faults
+    added = faults.add(
+        fault.arguments["call"], fault.arguments["error"], lambda: random.random() < chance
+    )
+    return added.remove
+
+
 HOST_FAULTS = {
     "crash": FaultKind(_draw_crash, _begin_crash),
     "pause": FaultKind(_draw_one, _begin_pause),
@@ -101,4 +129,5 @@ HOST_FAULTS = {
     "full disk": FaultKind(_draw_one, _begin_full_disk),
     "disk errors": FaultKind(_draw_disk_errors, _begin_disk_errors),
     "slow disk": FaultKind(_draw_slow_disk, _begin_slow_disk),
+    "call errors": FaultKind(_draw_call_errors, _begin_call_errors),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rawserver.simulation.fault import Fault, FaultKind
 from rawserver.simulation.link import Access, Link
+from rawserver.simulation.names import NameFault
 from rawserver.simulation.packet import Packet
 from rawserver.simulation.rules import (
     DROP,
@@ -198,6 +199,21 @@ def _begin_forgetful_nat(chaos: Chaos, fault: Fault, random: Random) -> End:
     return lambda: None
 
 
+def _draw_name_service(random: Random, names: Sequence[str]) -> Arguments:
+    return {
+        "kind": random.choice([None, "no answer", "refused", "unknown"]),
+        "seconds": random.choice([0.0, 0.5, 5.0]),
+        "chance": random.choice([0.2, 1.0]),
+    }
+
+
+def _begin_name_service(chaos: Chaos, fault: Fault, random: Random) -> End:
+    """Have look-ups of all hosts be slow or fail."""
+    faults = chaos.world.names.faults
+    added = faults.add(NameFault(**fault.arguments))
+    return lambda: faults.remove(added)
+
+
 def _of(chaos: Chaos, fault: Fault, verdict: Verdict) -> Rule:
     hosts = chaos.addresses(fault.arguments["hosts"])
 
@@ -219,4 +235,5 @@ NET_FAULTS = {
     "weather": FaultKind(_draw_weather, _begin_weather),
     "slow line": FaultKind(_draw_slow_line, _begin_slow_line),
     "forgetful nat": FaultKind(_draw_forgetful_nat, _begin_forgetful_nat),
+    "name service": FaultKind(_draw_name_service, _begin_name_service),
 }
