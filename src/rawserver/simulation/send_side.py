@@ -140,7 +140,7 @@ class SendSide:
         if not unsent and self.next == self.fin_at:
             fin = Flight(FIN, self.next, self.next + 1, b"", self._connection.world.now)
             self._send(fin)
-        if unsent and not self._flights and self.deadline == inf:
+        if unsent and self.edge <= self.next and not self._flights and self.deadline == inf:
             # The peer's window is shut: it is asked from time to time (RFC 9293, 3.8.6.1).
             self._set_deadline()
 
@@ -220,7 +220,8 @@ class SendSide:
             first = flights[0]
             first.payload = first.payload[acknowledged - first.sequence :]
             first.sequence = acknowledged
-        if last is not None and not last.again:
+        # While a hole is filled, what is acknowledged may have arrived long ago (RFC 6298, 3).
+        if last is not None and not last.again and self._recover < 0:
             self.trips.measured(self._connection.world.now - last.sent_at)
         count = acknowledged - self.acknowledged
         self.acknowledged = acknowledged
