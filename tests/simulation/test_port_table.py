@@ -68,9 +68,7 @@ def test_who_may_share_a_port(for_streams: bool, flags: tuple[bool, ...]) -> Non
     one = Holder(reuse_address=reuses, reuse_port=shares, is_listening=listens)
     ports.bind(one, "10.0.0.1", 80)
     other = Holder(reuse_address=other_reuses, reuse_port=other_shares)
-    may = (shares and other_shares) or (
-        reuses and other_reuses and not (for_streams and listens)
-    )
+    may = (shares and other_shares) or (reuses and other_reuses and not (for_streams and listens))
     assert code_of(ports.bind, other, "10.0.0.1", 80) == (0 if may else errno.EADDRINUSE)
 
 

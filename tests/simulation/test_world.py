@@ -57,9 +57,7 @@ def test_a_cancelled_event_does_not_happen() -> None:
 def test_what_should_have_happened_before_happens_now() -> None:
     world = World()
     times: list[float] = []
-    world.schedule(
-        1.0, lambda: world.call_at(BEGINNING, 0.5, lambda: times.append(world.now))
-    )
+    world.schedule(1.0, lambda: world.call_at(BEGINNING, 0.5, lambda: times.append(world.now)))
     world.run()
     assert times == [BEGINNING + 1.0]
 

@@ -51,7 +51,7 @@ def overlap(one: Bound, other: Bound) -> bool:
 
 def _covers(wildcard: Bound, ip: str) -> bool:
     if wildcard.local[0] == ANY_IPV4:
-        return ":" not in ip or ip == ANY_IPV6
+        return ":" not in ip
     if wildcard.local[0] == ANY_IPV6:
         return ":" in ip or not wildcard.v6only
     return False
@@ -127,4 +127,4 @@ class PortTable:
             return True
         if not (one.reuse_address and other.reuse_address):
             return False
-        return not self._for_streams or not (one.is_listening or other.is_listening)
+        return not self._for_streams or not other.is_listening
