@@ -10,6 +10,7 @@ from rawserver.swarm.block_requests import (
     ENDGAME_DEPTH,
     MAX_PEERS_PER_BLOCK,
     PAROLE_SECONDS,
+    QUIET_SECONDS,
     Block,
     BlockRequests,
 )
@@ -195,6 +196,34 @@ def test_the_endgame_asks_a_few_peers_for_the_same() -> None:
     assert received == (False, ("a", "c"))
     swarm.requests.lost("b")
     assert swarm.ask("late", 9) == blocks[1:]
+
+
+def test_peers_that_are_quiet_do_not_keep_the_endgame_from_others() -> None:
+    swarm = Swarm(1)
+    blocks = swarm.ask("a", 4)
+    for peer in "bc":
+        assert swarm.ask(peer, 9) == blocks
+    assert not swarm.requests.tick(100.0)
+    assert swarm.ask("fast", 9) == []
+    assert not swarm.requests.tick(99.0 + QUIET_SECONDS)
+    assert swarm.ask("fast", 9) == []
+    assert swarm.requests.tick(100.0 + QUIET_SECONDS)
+    assert not swarm.requests.tick(101.0 + QUIET_SECONDS)
+    assert swarm.ask("fast", 9) == blocks
+    assert swarm.requests.received("fast", blocks[0]) == (False, ("a", "b", "c"))
+
+
+def test_who_sends_again_is_quiet_no_longer() -> None:
+    swarm = Swarm(1)
+    blocks = swarm.ask("a", 4)
+    for peer in "bc":
+        assert swarm.ask(peer, 9) == blocks
+    for now in (100.0, 100.0 + QUIET_SECONDS):
+        swarm.requests.tick(now)
+    assert swarm.requests.received("a", blocks[0]) == (False, ("b", "c"))
+    swarm.requests.tick(101.0 + QUIET_SECONDS)
+    # One place is the sender's; of the quiet ones nobody has one.
+    assert [swarm.ask(peer, 9) for peer in "def"] == [blocks[1:], blocks[1:], []]
 
 
 def test_the_endgame_asks_little_ahead() -> None:

@@ -124,7 +124,8 @@ class Download:
 
     def look_for_snubs(self, now: float) -> None:
         """Give the blocks of peers that went silent to others; called once a second or so."""
-        self._requests.tick(now)
+        if self._requests.tick(now):
+            self._ask_all_soon()
         for peer in self._peers:
             silent = now - peer.last_block_at > SNUB_SECONDS
             if silent and not peer.snubbed and self._requests.outstanding(peer):

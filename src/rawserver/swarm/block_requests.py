@@ -23,6 +23,9 @@ MAX_PEERS_PER_BLOCK = 3
 # How far into the endgame a peer is asked ahead for what others were asked too. Every such block
 # may come twice; 256 KiB a peer is the most that is wasted so, and enough for the last second.
 ENDGAME_DEPTH = 16
+# Who sends nothing for so long keeps nobody from what it was asked for: three could else hold up
+# the end until they are snubbed.
+QUIET_SECONDS = 3.0
 # Blocks that came wait in memory for the rest of their piece. Above this much in started pieces,
 # peers share them before they start new ones. It is no hard limit: a piece whose peers have all
 # gone holds its place, and must not stop the others.
@@ -48,13 +51,22 @@ _ONE_OF_MANY: Received[Any] = Received(False, ())
 class _Asked(Generic[PeerT]):
     """What one peer was asked for and did not send yet."""
 
-    __slots__ = ("blocks", "gave_back", "piece")
+    __slots__ = ("blocks", "gave_back", "heard", "heard_at", "piece", "quiet")
 
     def __init__(self) -> None:
+        self.heard = True  # since the last tick
+        self.heard_at = 0.0
+        self.quiet = False
         self.blocks: dict[Block, StartedPiece[PeerT]] = {}
         self.piece: StartedPiece[PeerT] | None = None  # whose free blocks this peer takes
         # It was snubbed: each of its blocks may also be free or asked of another.
         self.gave_back = False
+
+    def becomes_quiet(self, now: float) -> bool:
+        if self.heard or not self.blocks:
+            self.heard, self.heard_at, self.quiet = False, now, False
+        was_quiet, self.quiet = self.quiet, now - self.heard_at >= QUIET_SECONDS
+        return self.quiet and not was_quiet
 
 
 class BlockRequests(Generic[PeerT]):
@@ -103,8 +115,11 @@ class BlockRequests(Generic[PeerT]):
         piece = self._complete.get(index) or self._started.get(index)
         return piece.all_senders() if piece is not None else ()
 
-    def tick(self, now: float) -> None:
-        """End what has been on parole for too long; called about once a second, in seconds."""
+    def tick(self, now: float) -> bool:
+        """End what has been on parole for too long; called about once a second, in seconds.
+
+        Returns whether a peer has become quiet: others may be asked now.
+        """
         for piece in list(self._paroled.values()):
             if piece.worker is None:
                 piece.parole_until = None
@@ -112,6 +127,8 @@ class BlockRequests(Generic[PeerT]):
                 piece.parole_until = now + PAROLE_SECONDS
             elif now >= piece.parole_until:
                 self._end_parole(piece, piece.worker)
+        became_quiet = [asked.becomes_quiet(now) for asked in self._asked.values()]
+        return any(became_quiet)
 
     # Asking.
 
@@ -240,16 +257,19 @@ class BlockRequests(Generic[PeerT]):
         blocks = []
         for block in piece.blocks:
             if block not in piece.senders and block not in asked.blocks:
-                if self._times_asked(piece, block) < MAX_PEERS_PER_BLOCK:
+                if self._times_asked(piece, block, quiet=asked.quiet) < MAX_PEERS_PER_BLOCK:
                     blocks.append(block)
                     if len(blocks) == count:
                         break
         return blocks
 
-    def _times_asked(self, piece: StartedPiece[PeerT], block: Block) -> int:
-        """Count the peers that were asked for a block, but for those that were snubbed since."""
+    def _times_asked(self, piece: StartedPiece[PeerT], block: Block, quiet: bool = True) -> int:
+        """Count who was asked for a block and not snubbed since; those who are quiet if `quiet`."""
         everybody = (self._asked[worker] for worker in piece.workers)
-        return sum(block in asked.blocks and not asked.gave_back for asked in everybody)
+        return sum(
+            block in asked.blocks and not asked.gave_back and (quiet or not asked.quiet)
+            for asked in everybody
+        )
 
     # Receiving.
 
@@ -262,6 +282,7 @@ class BlockRequests(Generic[PeerT]):
         if piece is None:
             return None
         piece.senders[block] = peer
+        asked.heard = True
         if asked.gave_back and block in piece.free:
             piece.free.remove(block)
             if not piece.free:
