@@ -58,7 +58,7 @@ def faulty(world: World) -> None:
 
 def faults(*numbers: int) -> list[Fault]:
     """Partitions of the pair, by number."""
-    sides = {"sides": [["server"], ["caller"]]}
+    sides = {"one": ["server"], "other": ["caller"]}
     return [Fault(10.0 * number, 1.0, "partition", sides) for number in numbers]
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Compare data with a .torrent: which pieces and files are bad.",
     "edit": "Change a .torrent's trackers, name or comment.",
     "tracker": "Run an HTTP tracker.",
+    "simulate": "Run a program on a simulated internet, with many seeds.",
 }
 
 BROKEN_PIPE_EXIT_CODE = 1
