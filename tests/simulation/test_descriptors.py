@@ -36,7 +36,7 @@ def test_a_number_of_nothing_is_bad() -> None:
     ("limit", "system_limit", "code"), [(6, 100, errno.EMFILE), (100, 6, errno.ENFILE)]
 )
 def test_there_are_so_many(limit: int, system_limit: int, code: int) -> None:
-    [description] = opened(1)
+    [_description] = opened(1)
     descriptors = Descriptors(limit, system_limit)
     made = [SimulatedWakeup.__new__(SimulatedWakeup) for _ in range(4)]
     for one in made[:3]:

@@ -165,7 +165,7 @@ def test_one_that_is_being_connected_may_be_shut_or_closed() -> None:
 
 
 def test_the_bound_address_is_kept_and_a_port_may_wait_for_connect() -> None:
-    world, one, other = two_hosts()
+    _world, one, other = two_hosts()
     listening(other)
     sock = one.kernel.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT

@@ -58,7 +58,7 @@ def test_those_that_share_a_port_share_those_who_come() -> None:
 
 
 def test_a_port_serves_many_peers_and_runs_out_for_one() -> None:
-    world, one, other = two_hosts()
+    _world, one, other = two_hosts()
     table = one.kernel.streams
     listening(other)
     chosen = {table.choose_port("10.0.0.1", (OTHER, 80)) for _ in range(50)}
