@@ -174,6 +174,10 @@ class Connection:
             return False
         if packet.acknowledged < 1:
             return False
+        if packet.acknowledged > self.send_side.next:
+            # It speaks of a connection that was here before (RFC 9293, section 3.10.7.4).
+            self.reset()
+            return False
         queue = self.queue
         if queue is None:
             self.state = ESTABLISHED
@@ -189,6 +193,10 @@ class Connection:
         return True
 
     def _take_data(self, packet: Packet) -> None:
+        if packet.sequence + len(packet.payload) <= self.receive_side.next:
+            # Nothing new: it was sent again in vain, and is no reason to end (RFC 9293, 3.10.7.4).
+            self.acknowledge()
+            return
         if self.socket is None and self.queue is None and self.state != TIME_WAIT:
             # It is closed: nobody will ever read it (RFC 1122, section 4.2.2.13).
             self.reset()
