@@ -1,4 +1,9 @@
 import errno
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +138,45 @@ def test_a_process_ends_by_its_doneflag() -> None:
     world.run(seconds=1.0)
     assert server.heard[-1] == client.heard[-1] == "connection_lost"
     assert len(other.kernel.descriptors) == 0
+
+
+def test_who_is_without_power_is_member_of_nothing() -> None:
+    world, one, _ = two_hosts()
+    group = socket.inet_aton("239.1.2.3") + bytes(8)
+    member = one.kernel.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+    for path in ("/s", "\0name"):
+        sock = one.kernel.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(path)
+    one.crash()
+    assert world.groups["239.1.2.3"] == {}
+    assert one.unix_names == {"/s": None}
+
+
+SCENARIO = """
+import test_host
+
+world = test_host.echoing(3)[0]
+world.run(seconds=5.0)
+print(world.events, world.trace.hexdigest())
+"""
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    here = Path(__file__).resolve().parent
+    path = os.pathsep.join([str(here), str(here.parent), *sys.path])
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SCENARIO],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(outputs) == 1
+    assert len(outputs.pop().split()) == 2
 
 
 def test_what_a_raw_server_reports_is_kept_with_its_time() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,7 @@ class DatagramSocket(InternetSocket):
 
     def __init__(self, kernel: Kernel, family: int) -> None:
         super().__init__(kernel, family)
-        self._queue: deque[tuple[Endpoint, bytes | memoryview]] = deque()
+        self._queue: list[tuple[Endpoint, bytes | memoryview]] = []
         self._size = 0
         self._error = 0
         self._shut = 0
@@ -91,7 +90,7 @@ class DatagramSocket(InternetSocket):
             raise error_of(self.take_error())
         if not self._queue:
             raise error_of(errno.EAGAIN)
-        source, payload = self._queue.popleft()
+        source, payload = self._queue.pop(0)
         self._size -= len(payload) + OVERHEAD
         return source, bytes(payload)
 

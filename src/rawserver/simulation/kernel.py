@@ -140,3 +140,11 @@ class Kernel:
         """Stop without a word to anybody."""
         for connection in self.streams.all():
             connection.abandon()
+        for members in self.world.groups.values():
+            members.pop(self.host, None)
+        names = self.host.unix_names
+        for name in [*names]:
+            if name[0] == "\0":
+                del names[name]
+            else:
+                names[name] = None

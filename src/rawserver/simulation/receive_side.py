@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
 
 
 class ReceiveSide:
@@ -22,7 +21,8 @@ class ReceiveSide:
         # What the peer was told that it may send up to.
         self.edge = 1 + capacity
         self.fin_at: int | None = None
-        self._queue: deque[bytes | memoryview] = deque()
+        # Lists, as they are short: an empty deque is as large as ten of them.
+        self._queue: list[bytes | memoryview] = []
         # What came before what it follows, by sequence.
         self._early: list[tuple[int, bytes | memoryview]] = []
 
@@ -89,17 +89,20 @@ class ReceiveSide:
             queue.clear()
             self.size = 0
             return bytes(first)
-        parts = []
+        parts: list[bytes | memoryview] = []
         left = min(count, self.size)
         self.size -= left
         while left:
-            part = queue.popleft()
+            part = queue[len(parts)]
             if len(part) > left:
                 view = memoryview(part)
-                queue.appendleft(view[left:])
-                part = view[:left]
+                queue[len(parts)] = view[left:]
+                parts.append(view[:left])
+                del queue[: len(parts) - 1]
+                return b"".join(parts)
             parts.append(part)
             left -= len(part)
+        del queue[: len(parts)]
         return b"".join(parts)
 
     def peek(self, count: int) -> bytes:

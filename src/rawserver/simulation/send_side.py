@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -65,8 +64,9 @@ class SendSide:
         self.window = max(FIRST_WINDOW, 4 * segment)
         self.slow_start_until = inf
         self.trips = RoundTrips()
-        self._unsent: deque[bytes | memoryview] = deque()
-        self._flights: deque[Flight] = deque()
+        # Lists, as they are short: an empty deque is as large as ten of them.
+        self._unsent: list[bytes | memoryview] = []
+        self._flights: list[Flight] = []
         self._duplicates = 0
         # While what was lost is sent again: up to where, and what was sent before is lost.
         self._recover = -1
@@ -163,17 +163,17 @@ class SendSide:
         unsent = self._unsent
         first = unsent[0]
         if len(first) == count:
-            return unsent.popleft()
+            return unsent.pop(0)
         if len(first) > count:
             view = memoryview(first)
             unsent[0] = view[count:]
             return view[:count]
         parts = []
         while count:
-            part = unsent.popleft()
+            part = unsent.pop(0)
             if len(part) > count:
                 view = memoryview(part)
-                unsent.appendleft(view[count:])
+                unsent.insert(0, view[count:])
                 part = view[:count]
             parts.append(part)
             count -= len(part)
@@ -215,7 +215,7 @@ class SendSide:
         was_full = 2 * (self.next - self.acknowledged) >= self.window
         last = None
         while flights and flights[0].end <= acknowledged:
-            last = flights.popleft()
+            last = flights.pop(0)
         if flights and flights[0].sequence < acknowledged:
             first = flights[0]
             first.payload = first.payload[acknowledged - first.sequence :]

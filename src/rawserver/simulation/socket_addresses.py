@@ -46,6 +46,11 @@ def endpoint_of(family: int, address: Any, call: str) -> Endpoint:
     Raises as `socket.socket` does: TypeError for what is no address, OverflowError for what is no
     port, OSError (gaierror) for what is no ip of the family.
     """
+    return _endpoint_of(family, address, call)
+
+
+@lru_cache(maxsize=65536)
+def _endpoint_of(family: int, address: Any, call: str) -> Endpoint:
     if not isinstance(address, tuple):
         raise TypeError(f"{call}(): AF_INET address must be tuple, not {type(address).__name__}")
     most = 2 if family == socket.AF_INET else 4
