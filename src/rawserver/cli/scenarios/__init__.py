@@ -1,0 +1,1 @@
+"""Scenarios of a simulated internet that come with the program."""
