@@ -6,7 +6,7 @@ import pytest
 from kit.hosts import LATENCY, OTHER, calling, code_of, joined, listening, two_hosts
 from rawserver import RawServer
 from rawserver.engine.network import READABLE, WRITABLE
-from rawserver.simulation.poller import TURN_SECONDS
+from rawserver.simulation.host import TURN_SECONDS
 
 
 def test_it_waits_for_what_comes_and_time_passes() -> None:
@@ -133,6 +133,24 @@ def test_an_earlier_task_does_not_pile_up_calls() -> None:
     world.run(seconds=100.0)
     assert count == pytest.approx(1000, abs=2)
     assert len(world._heap) < 5
+
+
+def test_what_a_turn_spends_it_is_busy_for() -> None:
+    world, host, _ = two_hosts()
+    turns: list[float] = []
+
+    def program(raw_server: RawServer) -> None:
+        def spend() -> None:
+            turns.append(world.now)
+            host.meter.seconds += 0.5
+            raw_server.add_task(spend)
+
+        raw_server.add_task(spend)
+
+    host.turn_seconds = 0.25
+    host.boot(program)
+    world.run(seconds=2.9)
+    assert turns == pytest.approx([1000.0, 1000.75, 1001.5, 1002.25])
 
 
 def test_another_host_is_woken_from_outside_its_turns() -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rawserver.simulation.unix_socket import UnixSocket
     from rawserver.simulation.world import World
 
+# An idle turn of RawServer, of which few things came out, on a computer of today.
+TURN_SECONDS = 10e-6
+
 Program = Callable[[RawServer], object]
 
 
@@ -41,6 +44,9 @@ class Host:
         self.limits = MachineLimits()
         self.clock = HostClock(world)
         self.meter = CostMeter()
+        # What a turn of a RawServer takes besides what it spends on the meter. More than 0: a loop
+        # that is never idle would else stand still in time.
+        self.turn_seconds = TURN_SECONDS
         self.disk = SimulatedDisk(world.child_random(f"disk {name}"), self.clock, self.meter)
         # Names that this host alone knows (its /etc/hosts), ahead of those of the world.
         self.names = Names()

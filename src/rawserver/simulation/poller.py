@@ -14,8 +14,6 @@ from rawserver.simulation.description import ERROR, HANG_UP, Description, error_
 if TYPE_CHECKING:
     from rawserver.simulation.kernel import Kernel
 
-# What a turn takes, at the least: a loop that is never idle would else stand still in time.
-TURN_SECONDS = 10e-6
 # Doubles of some thousand seconds are exact to 1e-12: a task that is due is so at this past it.
 _PAST_DUE = 1e-9
 _ALWAYS = ERROR | HANG_UP
@@ -108,7 +106,8 @@ class SimulatedPoller:
             return self._take()
         world = self._world
         deadline = inf if timeout_seconds is None else world.now + timeout_seconds
-        world.pass_by(TURN_SECONDS)
+        host = self._kernel.host
+        world.pass_by(host.turn_seconds + host.meter.take())
         while True:
             if self._candidates:
                 found = self._take()
@@ -212,12 +211,14 @@ class SimulatedPoller:
             self._call_at(self._due)
 
     def _turn(self, raw_server: RawServer) -> None:
+        host = self._kernel.host
+        host.meter.take()  # what somebody else spent
         self._turning = True
         try:
             raw_server.listen_once(0.0)
         finally:
             self._turning = False
-            self._free_at = self._world.now + TURN_SECONDS
+            self._free_at = self._world.now + host.turn_seconds + host.meter.take()
         if raw_server.doneflag.is_set():
             raw_server.close()
         else:
