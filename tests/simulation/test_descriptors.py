@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.hosts import code_of, two_hosts
+from rawserver.simulation import MachineLimits
 from rawserver.simulation.descriptors import FIRST, Descriptors
 from rawserver.simulation.wakeup import SimulatedWakeup
 
@@ -37,7 +38,7 @@ def test_a_number_of_nothing_is_bad() -> None:
 )
 def test_there_are_so_many(limit: int, system_limit: int, code: int) -> None:
     [_description] = opened(1)
-    descriptors = Descriptors(limit, system_limit)
+    descriptors = Descriptors(MachineLimits(limit, system_limit))
     made = [SimulatedWakeup.__new__(SimulatedWakeup) for _ in range(4)]
     for one in made[:3]:
         descriptors.open(one)

@@ -17,7 +17,6 @@ from kit.hosts import OTHER, calling, code_of, listening, two_hosts
 def test_what_has_run_out_is_told_by_name(name: str, code: int) -> None:
     _, host, _ = two_hosts()
     setattr(host.limits, name, 10)
-    host.reboot(lambda raw_server: None)
     made = []
     for _ in range(10):
         if code_of(lambda: made.append(host.kernel.socket(socket.AF_INET, socket.SOCK_DGRAM))):

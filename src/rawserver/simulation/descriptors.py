@@ -6,20 +6,19 @@ import errno
 from heapq import heappop, heappush
 
 from rawserver.simulation.description import Description, error_of
+from rawserver.simulation.limits import MachineLimits
 
 # Standard input, output and error.
 FIRST = 3
 
 
 class Descriptors:
-    """Which description a number stands for; at most `limit` numbers, as RLIMIT_NOFILE has it."""
+    """Which description a number stands for; at most as many as the limits of the machine say."""
 
-    __slots__ = ("_by_number", "_freed", "_next", "limit", "system_limit")
+    __slots__ = ("_by_number", "_freed", "_limits", "_next")
 
-    def __init__(self, limit: int, system_limit: int) -> None:
-        self.limit = limit
-        # Of the whole machine, other programs included: what ENFILE is about.
-        self.system_limit = system_limit
+    def __init__(self, limits: MachineLimits) -> None:
+        self._limits = limits
         self._by_number: dict[int, Description] = {}
         self._freed: list[int] = []
         self._next = FIRST
@@ -33,9 +32,9 @@ class Descriptors:
         OSError (EMFILE) when the process has all that it may, ENFILE when the machine has.
         """
         number = self._freed[0] if self._freed else self._next
-        if number >= self.limit:
+        if number >= self._limits.descriptors:
             raise error_of(errno.EMFILE)
-        if len(self._by_number) + FIRST >= self.system_limit:
+        if len(self._by_number) + FIRST >= self._limits.system_descriptors:
             raise error_of(errno.ENFILE)
         if self._freed:
             heappop(self._freed)

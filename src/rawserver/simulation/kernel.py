@@ -32,7 +32,7 @@ class Kernel:
         self.world = host.world
         self.random = host.random
         self.limits = host.limits
-        self.descriptors = Descriptors(self.limits.descriptors, self.limits.system_descriptors)
+        self.descriptors = Descriptors(self.limits)
         self.call_faults = CallFaults()
         self.streams = StreamTable(self)
         self.datagrams = DatagramTable(self)
