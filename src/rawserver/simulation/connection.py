@@ -117,9 +117,11 @@ class Connection:
         receive_side = self.receive_side
         window = receive_side.window()
         acknowledged = receive_side.next if self.state != SYN_SENT else 0
-        self._kernel.send(
-            Packet(kind, self.local, self.remote, payload, sequence, acknowledged, window)
-        )
+        packet = Packet(kind, self.local, self.remote, payload, sequence, acknowledged, window)
+        if self._is_local:
+            self._kernel.send_to_itself(packet)
+        else:
+            self._kernel.send_out(packet)
 
     def acknowledge(self) -> None:
         """Tell the peer what has been received."""

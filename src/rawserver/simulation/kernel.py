@@ -39,7 +39,7 @@ class Kernel:
         self._addresses = dict.fromkeys(host.addresses)
         self._first_ipv4 = next((ip for ip in host.addresses if ":" not in ip), None)
         self._first_ipv6 = next((ip for ip in host.addresses if ":" in ip), None)
-        self._send = host.world.fabric.send
+        self.send_out = host.world.fabric.send
         # What the host sends to itself arrives before the call returns, as on Linux.
         self._to_itself: deque[Packet] = deque()
         self._is_delivering = False
@@ -65,12 +65,13 @@ class Kernel:
 
     def send(self, packet: Packet) -> int:
         """Send a packet on its way, or to the host itself; returns the errno that it fails with."""
-        if not self.is_local(packet.destination[0]):
-            return self._send(packet)
-        self._send_to_itself(packet)
-        return 0
+        ip = packet.destination[0]
+        if ip in self._addresses or ip.startswith("127.") or ip == "::1":
+            return self.send_to_itself(packet)
+        return self.send_out(packet)
 
-    def _send_to_itself(self, packet: Packet) -> None:
+    def send_to_itself(self, packet: Packet) -> int:
+        """Have a packet of the host's arrive at it."""
         queue = self._to_itself
         queue.append(packet)
         # What is sent because of it comes after it.
@@ -83,6 +84,7 @@ class Kernel:
                     self.receive(arrived)
             finally:
                 self._is_delivering = False
+        return 0
 
     def receive(self, packet: Packet) -> None:
         """Take a packet that has arrived; the net calls this."""
