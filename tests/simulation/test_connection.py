@@ -198,6 +198,21 @@ def test_a_reader_that_stops_stops_the_writer_and_no_byte_is_lost() -> None:
     assert caller.poll_events() & 4
 
 
+def test_a_reader_may_rest_for_hours() -> None:
+    world, one, other = two_hosts()
+    caller, callee = joined(world, one, other)
+    for _ in range(3):
+        while not code_of(caller.send, b"x" * 65536):
+            pass
+        world.run(seconds=1.0)
+    world.run(seconds=5 * 3600.0)
+    assert errno_of(caller) == 0
+    got = 0
+    while got < one.limits.send_buffer + one.limits.receive_buffer:
+        got += len(read_all(callee))
+        world.run(seconds=1.0)
+
+
 @pytest.mark.parametrize("kind", [DATA, ACK, FIN])
 def test_a_lost_window_update_or_end_does_not_stop_it_for_ever(kind: int) -> None:
     world, one, other = two_hosts()

@@ -47,8 +47,9 @@ class SendSide:
 
     __slots__ = (
         "_connection", "_corked_until", "_duplicates", "_flights", "_lost_before", "_recover",
-        "_timer_at", "_tries", "_unsent", "acknowledged", "capacity", "deadline", "edge", "end",
-        "fin_at", "next", "no_delay", "segment", "slow_start_until", "trips", "window",
+        "_timer_at", "_tries", "_unanswered", "_unsent", "acknowledged", "capacity", "deadline",
+        "edge", "end", "fin_at", "next", "no_delay", "segment", "slow_start_until", "trips",
+        "window",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, capacity: int, segment: int) -> None:
@@ -74,7 +75,8 @@ class SendSide:
         # When it is too late for an acknowledgement; when the world calls to look.
         self.deadline = inf
         self._timer_at = inf
-        self._tries = 0
+        # Time-outs in a row, which lengthen the next, and those after which nothing was heard.
+        self._tries = self._unanswered = 0
         self._corked_until = 0.0
 
     @property
@@ -193,6 +195,8 @@ class SendSide:
         if acknowledged > self.next:
             return
         edge = acknowledged + window
+        if not self._flights:
+            self._unanswered = 0  # a probe was answered
         if acknowledged > self.acknowledged:
             self._advance(acknowledged)
             self.edge = max(edge, self.edge)
@@ -225,7 +229,7 @@ class SendSide:
             self.trips.measured(self._connection.world.now - last.sent_at)
         count = acknowledged - self.acknowledged
         self.acknowledged = acknowledged
-        self._tries = self._duplicates = 0
+        self._tries = self._unanswered = self._duplicates = 0
         self.deadline = inf
         if flights:
             self._set_deadline()
@@ -306,6 +310,7 @@ class SendSide:
     def _too_late(self) -> None:
         self.deadline = inf
         self._tries += 1
+        self._unanswered += 1
         if not self._flights:
             if self._unsent and not self._gives_up(RETRIES):
                 self._connection.emit(PROBE, self.acknowledged - 1, b"")
@@ -324,7 +329,7 @@ class SendSide:
         self._send_again(first)
 
     def _gives_up(self, most: int) -> bool:
-        if self._tries <= most:
+        if self._unanswered <= most:
             return False
         self._connection.timed_out()
         return True
