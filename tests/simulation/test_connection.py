@@ -20,7 +20,7 @@ from kit.hosts import (
 )
 from rawserver.simulation.connection import ESTABLISHED, FIN_WAIT_SECONDS, TIME_WAIT_SECONDS
 from rawserver.simulation.packet import ACK, DATA, FIN, SYN, SYN_ACK, Packet
-from rawserver.simulation.rules import DROP, PASS, Fail, Verdict, between
+from rawserver.simulation.rules import DROP, PASS, Deliver, Fail, Verdict, between
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
@@ -131,12 +131,19 @@ def test_much_passes_and_both_ends_close() -> None:
     assert not one.kernel.streams.all()
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_loss_delays_bytes_and_loses_none(seed: int) -> None:
+@pytest.mark.parametrize("late", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(6))
+def test_loss_and_disorder_delay_bytes_and_lose_none(seed: int, late: float) -> None:
     world, one, other = two_hosts(seed)
     caller, callee = joined(world, one, other)
     chance = world.child_random("loss")
-    world.fabric.rules.add(lambda packet: DROP if chance.random() < 0.1 else PASS)
+
+    def judge(packet: Packet) -> Verdict:
+        if chance.random() < 0.1:
+            return DROP
+        return Deliver(0.2 * chance.random()) if chance.random() < late else PASS
+
+    world.fabric.rules.add(judge)
     data = chance.randbytes(300_000)
     sent, got = 0, b""
     began = world.now
