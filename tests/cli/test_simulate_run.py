@@ -144,3 +144,12 @@ def test_an_interrupt_tells_what_was_running(tmp_path: Path) -> None:
     assert events[0] == {"event": "done", "runs": 1, "failed": []}
     assert "seeds that were running: 1" in stderr
     assert "Traceback" not in stderr
+
+
+def test_a_swarm_is_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "swarm.svg"
+    stdout, stderr = io.StringIO(), io.StringIO()
+    simulation = Simulation("slow-endgame", jobs=1, hosts=5, plot=str(path))
+    assert SimulateRun(Output(True, stdout, stderr), simulation).run() == 0
+    assert f"{path}: seed 0" in stderr.getvalue()
+    assert "endgame-peer-5" in path.read_text()

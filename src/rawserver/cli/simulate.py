@@ -54,6 +54,7 @@ NUMBERS = Parsed("NUMBERS", parse_numbers)
     help="Write what each host sends and receives; of many runs, that which failed.",
 )
 @click.option("--timeline", metavar="FILE", help="Write all that happens as JSON lines; likewise.")
+@click.option("--plot", metavar="FILE", help="Draw a swarm as SVG: that of the first good run.")
 @json_option
 def simulate(
     scenario: str | None,
@@ -68,6 +69,7 @@ def simulate(
     timeout: float | None,
     pcap: str | None,
     timeline: str | None,
+    plot: str | None,
     json_lines: bool,
 ) -> int:
     """Run SCENARIO on a simulated internet, with many seeds on all cores.
@@ -95,5 +97,6 @@ def simulate(
         timeout=timeout,
         pcap=pcap,
         timeline=timeline,
+        plot=plot,
     )
     return SimulateRun(output, simulation).run()

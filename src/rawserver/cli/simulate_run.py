@@ -11,6 +11,7 @@ from rawserver.cli.output import Output
 from rawserver.cli.scenario_source import built_in_scenarios
 from rawserver.cli.session import Session
 from rawserver.cli.simulate_worker import worker_command
+from rawserver.cli.simulation_plot import write_plot
 from rawserver.cli.simulation_process import SimulationProcess
 from rawserver.cli.simulation_report import (
     describe_failure,
@@ -43,6 +44,7 @@ class Simulation:
     timeout: float | None = None
     pcap: str | None = None
     timeline: str | None = None
+    plot: str | None = None
 
 
 def list_scenarios(output: Output) -> None:
@@ -243,6 +245,9 @@ class SimulateRun:
             self._output.text(describe_runs(outcomes, self._simulation.runs, seconds))
             if not failed and recorded:
                 self._output.note(f"nothing failed: {recorded} is not written")
+        if self._simulation.plot is not None:
+            seed = write_plot(self._simulation.plot, sorted(outcomes, key=lambda one: one.seed))
+            self._output.note(f"{self._simulation.plot}: seed {seed}")
         self._session.finish()
 
     # Meanwhile.
