@@ -8,8 +8,9 @@ from kit.content import metainfo_of, random_bytes
 from kit.loop import run_until
 from kit.scripted_peer import ScriptedPeer
 from kit.seeding import Owner, Scene
-from rawserver import RawServer
+from rawserver import RawServer, SingleSocket
 from rawserver.services import peer_port as peer_port_module
+from rawserver.services.peer import Peer
 from rawserver.services.peer_port import PeerPort
 from rawserver.services.torrent import Torrent
 from rawserver.wire.peer_wire import Bitfield, Handshake
@@ -48,6 +49,33 @@ def test_strangers_are_so_many_at_a_time(
     run_until(raw_server, lambda: sum(stranger.lost for stranger in strangers) == 1)
     port.close()
     run_until(raw_server, lambda: all(stranger.lost for stranger in strangers))
+
+
+def test_strangers_are_closed_in_the_order_in_which_they_came(
+    raw_server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[Peer] = []
+    closed: list[Peer] = []
+    accept, close = Peer.external_connection_made, Peer.close
+
+    def note_joined(peer: Peer, connection: SingleSocket) -> None:
+        joined.append(peer)
+        accept(peer, connection)
+
+    def note_closed(peer: Peer, reason: str) -> None:
+        closed.append(peer)
+        close(peer, reason)
+
+    monkeypatch.setattr(Peer, "external_connection_made", note_joined)
+    monkeypatch.setattr(Peer, "close", note_closed)
+    port = PeerPort(raw_server, 0, "127.0.0.1")
+    strangers = [Stranger() for _ in range(12)]
+    for stranger in strangers:
+        raw_server.start_connection(("127.0.0.1", port.port), stranger)
+    run_until(raw_server, lambda: len(joined) == len(strangers))
+    port.close()
+    run_until(raw_server, lambda: all(stranger.lost for stranger in strangers))
+    assert closed == joined
 
 
 class Stranger:

@@ -336,6 +336,15 @@ def test_synchronize_waits_for_what_was_written_since_the_last_time() -> None:
     assert len(disk.synchronized) == 2
 
 
+def test_files_are_synchronized_in_an_order_that_is_the_same_in_each_run() -> None:
+    names = [f"file {number}" for number in range(20)]
+    disk = WatchedDisk()
+    storage = Storage(disk, lay(*((name, 1) for name in names)), "root")
+    storage.write(bytes(20), 0)
+    storage.synchronize()
+    assert disk.synchronized == [f"root/{name}" for name in reversed(names)]
+
+
 def test_a_failed_synchronize_is_told_and_tried_again() -> None:
     disk = WatchedDisk()
     storage = Storage(disk, SINGLE, "name")

@@ -36,7 +36,8 @@ class PeerPort:
         self.receive_buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self.upload_limiter = UploadLimiter(raw_server, upload_limit)
         self._torrents: dict[bytes, Torrent] = {}
-        self._unknown: set[Peer] = set()
+        # In the order in which they came: that of a set of objects is another in each run.
+        self._unknown: dict[Peer, None] = {}
         self._serversocket = raw_server.create_serversocket(port, bind)
         self.port: int = self._serversocket.getsockname()[1]
         raw_server.start_listening(self._serversocket, self)
@@ -71,10 +72,10 @@ class PeerPort:
             connection.close()
             return
         peer = Peer(self, (connection.ip, connection.port))
-        self._unknown.add(peer)
+        self._unknown[peer] = None
         connection.handler = peer
         peer.external_connection_made(connection)
 
     def peer_gone(self, peer: Peer) -> None:
         """Forget a connection that has ended or found its torrent."""
-        self._unknown.discard(peer)
+        self._unknown.pop(peer, None)

@@ -48,8 +48,9 @@ class Storage:
         self._single = layout.single
         self._root = root
         self._pool = FilePool(disk)
-        # Paths with data that the system may still hold back from the medium.
-        self._written: set[str] = set()
+        # Paths with data that the system may still hold back from the medium. In order, so that a
+        # simulated disk is asked for the same in each run.
+        self._written: dict[str, None] = {}
         self.files = layout.files
         # Empty files hold no offset; leaving them out keeps the search exact.
         self._filled = [file for file in layout.files if file.length]
@@ -136,7 +137,7 @@ class Storage:
             except OSError as error:
                 raise cannot("written", path, error) from error
             # After the write: a `synchronize` meanwhile leaves it to the next one.
-            self._written.add(path)
+            self._written[path] = None
 
     def is_there(self, offset: int, length: int) -> bool:
         """Tell whether the files of a stretch exist and are long enough. Raises StorageError."""
@@ -193,13 +194,13 @@ class Storage:
         while self._written:
             try:
                 # Single calls, so the threads that write meanwhile need no lock.
-                path = self._written.pop()
+                path, _ = self._written.popitem()
             except KeyError:
                 return  # another thread took the last one
             try:
                 self._pool.get(path, "w").synchronize()
             except OSError as error:
-                self._written.add(path)
+                self._written[path] = None
                 raise cannot("written", path, error) from error
 
     def close(self) -> None:
