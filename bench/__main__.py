@@ -1,4 +1,7 @@
-"""`python -m bench`: measure, and print the tables. `engine` has options of its own."""
+"""`python -m bench`: measure, and print the tables.
+
+`engine` and `simulation` have options of their own.
+"""
 
 import argparse
 import os
@@ -18,6 +21,12 @@ def main() -> None:
     if sys.argv[1:2] == ["engine"]:
         say_if_busy()
         command.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["simulation"]:
+        from bench.simulation import command as simulation
+
+        say_if_busy()
+        simulation.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["transfer", "hashing", "all"], default="all")
