@@ -23,6 +23,7 @@ class Path:
     """
 
     __slots__ = (
+        "_burst_bytes",
         "arrive",
         "delay",
         "directions",
@@ -55,6 +56,8 @@ class Path:
         # When the last packet arrives that was sent, and at the queue of `down`: none overtakes it.
         self.last = 0.0
         self.last_entry = 0.0
+        # Found out when a stream first asks: datagrams never do. 0 until then.
+        self._burst_bytes = 0
         every = self.every()
         # The constant part of the latency.
         self.delay = delay + sum(each.constant for each in every)
@@ -75,6 +78,11 @@ class Path:
 
         That is one where single packets get lost, and little where it would hold up others.
         """
+        if not self._burst_bytes:
+            self._burst_bytes = self._find_burst_bytes()
+        return self._burst_bytes
+
+    def _find_burst_bytes(self) -> int:
         if not self.is_clean:
             return SEGMENT
         most = MOST_BURST_BYTES
