@@ -1,7 +1,7 @@
 import pytest
 
 from rawserver.cli.scenarios.participant import CONTENT_PATH
-from rawserver.cli.scenarios.swarm_world import KIB, ScenarioFailed, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import KIB, ScenarioFailed, SwarmWorld, expect, need_hosts
 from rawserver.simulation.presets import LAN
 from rawserver.simulation.world import World
 
@@ -93,3 +93,9 @@ def test_what_is_expected_and_is_so_is_no_failure() -> None:
     expect([1], "never told")
     with pytest.raises(ScenarioFailed, match="nothing"):
         expect([], "nothing")
+
+
+def test_too_few_hosts_are_refused() -> None:
+    need_hosts(4, 4)
+    with pytest.raises(ValueError, match="needs 4 hosts at least, not 3"):
+        need_hosts(3, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rawserver.cli.scenarios.participant import CONTENT_PATH
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SEED_ACCESS, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SEED_ACCESS, SwarmWorld, expect, need_hosts
 from rawserver.engine import RawServer
 from rawserver.services.peer_port import PeerPort
 from rawserver.services.torrent import Torrent, TorrentOwner
@@ -12,6 +12,7 @@ from rawserver.simulation.host import Host
 from rawserver.simulation.world import World
 from rawserver.swarm.request_pipeline import BLOCK_LENGTH_BYTES
 
+LEAST_HOSTS = 4
 HOSTS = 15
 LIARS = 0.2
 MOST_SECONDS = 900.0
@@ -19,6 +20,7 @@ MOST_SECONDS = 900.0
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """All that are honest get the right bytes, though a fifth of the peers sends bad ones."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="liars", size=MIB)
     swarm.add_seed()
     liars = [add_liar(swarm, number) for number in range(max(1, round(hosts * LIARS)))]

@@ -6,12 +6,13 @@ from typing import Any
 
 from rawserver.cli.scenarios.participant import SwarmFetch
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import KIB, MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import KIB, MIB, SwarmWorld, expect, need_hosts
 from rawserver.services.peer import Peer
 from rawserver.simulation.presets import CABLE
 from rawserver.simulation.world import World
 from rawserver.swarm.choker import SLOTS
 
+LEAST_HOSTS = 3
 HOSTS = 15
 FREE_RIDERS = 0.2
 # So little that many of the choker's rounds pass, and less than the lines take: on an uplink that
@@ -25,6 +26,7 @@ MOST_SECONDS = 1800.0
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """Who gives nothing gets everything later than those who give."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="riders", size=4 * MIB, piece_length=32 * KIB)
     swarm.add_seed(CABLE, upload_limit=UPLOAD_LIMIT)
     riders = max(1, round(hosts * FREE_RIDERS))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from rawserver.cli.scenarios.participant import PEER_PORT
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect, need_hosts
 from rawserver.simulation.nat import PORT_RESTRICTED_CONE, SYMMETRIC
 from rawserver.simulation.presets import DSL
 from rawserver.simulation.world import World
 
+LEAST_HOSTS = 6
 HOSTS = 10
 MOST_SECONDS = 900.0
 
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """Those whom nobody can dial get everything all the same, and give as well."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="homes", size=MIB)
     seed = swarm.add_seed(DSL)
     num_open = max(2, hosts // 3)

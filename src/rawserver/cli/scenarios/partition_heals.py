@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect, need_hosts
 from rawserver.simulation.rules import partition
 from rawserver.simulation.world import World
 
+LEAST_HOSTS = 2
 HOSTS = 10
 # By then data flow between the parts, and the far one cannot complete itself.
 FALLS_AFTER_SECONDS = 0.6
@@ -16,6 +17,7 @@ MOST_SECONDS = 900.0
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """The part without the seed waits, the other goes on; healed, all get everything."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="parts", size=2 * MIB)
     seed = swarm.add_seed()
     near = [swarm.add_peer(kind="near peer") for _ in range(hosts // 2)]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect, need_hosts
 from rawserver.simulation.world import World
 from rawserver.swarm.bitfield import Bitfield
 
+LEAST_HOSTS = 4
 HOSTS = 10
 MOST_SECONDS = 600.0
 
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """The peers complete each other when the seed is gone, if only each piece is out there."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="orphans", size=2 * MIB)
     seed = swarm.add_seed()
     peers = [swarm.add_peer(after=swarm.random.random()) for _ in range(hosts)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect, need_hosts
 from rawserver.simulation.presets import CABLE, access
 from rawserver.simulation.world import World
 from rawserver.swarm.block_requests import ENDGAME_DEPTH
 from rawserver.swarm.request_pipeline import BLOCK_LENGTH_BYTES, FIRST_DEPTH
 
+LEAST_HOSTS = 5
 HOSTS = 8
 SLOW_SEEDS = 4
 # A block takes it so long: more than eight seconds, and eight are asked for at once.
@@ -19,6 +20,7 @@ MOST_SECONDS = 600.0
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """What slow peers were asked for is had from others: nobody waits for them at the end."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="endgame", size=2 * MIB)
     swarm.add_seed(FAST, kind="fast seed")
     for _ in range(SLOW_SEEDS):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect, need_hosts
 from rawserver.simulation.world import World
 
+LEAST_HOSTS = 4
 HOSTS = 12
 # They come within so many seconds.
 ARRIVAL_SECONDS = 5.0
@@ -14,6 +15,7 @@ MOST_SECONDS = 600.0
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """All get everything from one seed, whose share of the uploads falls as they are more."""
+    need_hosts(hosts, LEAST_HOSTS)
     few = run_swarm(world, "few", max(2, hosts // 4))
     many = run_swarm(world, "many", hosts)
     small, large = few.share_of_uploads("seed"), many.share_of_uploads("seed")

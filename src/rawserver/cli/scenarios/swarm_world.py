@@ -36,6 +36,12 @@ def expect(held: object, text: str) -> None:
         raise ScenarioFailed(text)
 
 
+def need_hosts(hosts: int, least: int) -> None:
+    """Raise ValueError if there are fewer than a scenario makes sense with."""
+    if hosts < least:
+        raise ValueError(f"this scenario needs {least} hosts at least, not {hosts}")
+
+
 class SwarmWorld:
     """One torrent in a world, and all who take part in it, in the order in which they came.
 

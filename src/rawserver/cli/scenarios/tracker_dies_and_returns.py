@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rawserver.cli.scenarios.swarm_result import SwarmResult
-from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect
+from rawserver.cli.scenarios.swarm_world import MIB, SwarmWorld, expect, need_hosts
 from rawserver.simulation.world import World
 
+LEAST_HOSTS = 2
 HOSTS = 12
 # By then those who came first know each other.
 DIES_AFTER_SECONDS = 2.0
@@ -15,6 +16,7 @@ MOST_SECONDS = 600.0
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """Who knows others goes on without the tracker; who came meanwhile gets all once it is back."""
+    need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="tracker", size=MIB)
     swarm.add_seed()
     early = [
