@@ -350,3 +350,49 @@ def test_a_reset_of_a_half_open_one_is_heard_by_nobody() -> None:
     world.run(seconds=1.0)
     assert code_of(server.accept) == errno.EAGAIN
     assert not other.kernel.streams.all()
+
+
+def test_a_little_is_acknowledged_later_or_by_what_is_said_meanwhile() -> None:
+    world, one, other = two_hosts()
+    caller, callee = joined(world, one, other)
+    before = world.trace.deliveries
+    caller.send(b"question")
+    world.run(seconds=LATENCY + 0.001)
+    callee.send(b"answer")
+    world.run(seconds=5 * LATENCY)
+    # The question, the answer, and that the answer has come.
+    assert world.trace.deliveries - before == 3
+    assert caller.unacknowledged == callee.unacknowledged == 0
+
+
+def test_much_is_acknowledged_at_once() -> None:
+    world, one, other = two_hosts()
+    caller, _ = joined(world, one, other)
+    caller.send(bytes(4000))
+    world.run(seconds=2 * LATENCY + 0.001)
+    assert caller.unacknowledged < 4000
+
+
+def test_data_that_is_sent_again_in_vain_ends_nothing() -> None:
+    world, one, other = two_hosts()
+    caller, callee = joined(world, one, other)
+    caller.send(b"hello")
+    caller.shutdown(socket.SHUT_WR)
+    world.run(seconds=1.0)
+    assert read_all(callee) == b"hello"
+    callee.send(bytes(100_000))
+    source, destination = caller.getsockname(), callee.getsockname()[:2]
+    callee.close()
+    again = Packet(DATA, source, (OTHER, destination[1]), b"hello", 1, 1, 65536)
+    world.fabric.send(again)
+    world.run(seconds=5.0)
+    assert len(read_all(caller)) == 100_000
+
+
+def test_an_acknowledgement_of_a_connection_that_was_before_begins_none() -> None:
+    world, one, other = two_hosts()
+    server = listening(other)
+    world.fabric.send(Packet(SYN, (ONE, 5000), (OTHER, 80), b"", 0, 0, 1000))
+    world.fabric.send(Packet(ACK, (ONE, 5000), (OTHER, 80), b"", 7, 1001, 1000))
+    world.run(seconds=1.0)
+    assert server.poll_events() == 0

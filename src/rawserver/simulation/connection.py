@@ -40,6 +40,8 @@ TIME_WAIT = 9
 # Linux's TCP_TIMEWAIT_LEN and tcp_fin_timeout.
 TIME_WAIT_SECONDS = 60.0
 FIN_WAIT_SECONDS = 60.0
+# Linux's TCP_DELACK_MIN: so long a little that came need not be acknowledged.
+ACK_SECONDS = 0.04
 # What one segment holds on the way from a host to itself (Linux: an MTU of 65536).
 LOCAL_SEGMENT = 65483
 
@@ -51,9 +53,9 @@ class Connection:
     """
 
     __slots__ = (
-        "_is_local", "_kernel", "_soft_error", "error", "hears_nothing", "is_done", "local",
-        "queue", "receive_side", "remote", "reuse_address", "reuse_port", "says_nothing",
-        "send_side", "socket", "state", "tie", "v6only", "world",
+        "_ack_is_due", "_is_local", "_kernel", "_not_acknowledged", "_soft_error", "error",
+        "hears_nothing", "is_done", "local", "queue", "receive_side", "remote", "reuse_address",
+        "reuse_port", "says_nothing", "send_side", "socket", "state", "tie", "v6only", "world",
     )  # fmt: skip
 
     is_listening = False
@@ -78,6 +80,9 @@ class Connection:
         self.error = 0
         # What the network said, if nothing else is heard (RFC 1122, section 4.2.3.9).
         self._soft_error = 0
+        # Bytes that have come and of which the peer has not been told; whether that has a time.
+        self._not_acknowledged = 0
+        self._ack_is_due = False
         # shutdown(2) of either direction, or the same because of an end; a FIN has come.
         self.hears_nothing = self.says_nothing = self.is_done = False
         # As a holder of its port.
@@ -114,6 +119,7 @@ class Connection:
 
     def emit(self, kind: int, sequence: int, payload: bytes | memoryview) -> None:
         """Send a packet that tells what has been received, too."""
+        self._not_acknowledged = 0
         receive_side = self.receive_side
         window = receive_side.window()
         acknowledged = receive_side.next if self.state != SYN_SENT else 0
@@ -207,11 +213,24 @@ class Connection:
             self._kernel.send(self._reset_packet())
             self._fail(errno.ECONNRESET)
             return
+        had_hole = self.receive_side.has_hole
         has_more = self.receive_side.take(packet.sequence, packet.payload)
         self._fin_came()
-        self.acknowledge()
+        self._not_acknowledged += len(packet.payload)
+        if not has_more or had_hole or self._is_local or self._not_acknowledged >= 2 * SEGMENT:
+            self.acknowledge()
+        elif not self._ack_is_due:
+            # What is said meanwhile acknowledges it, too (RFC 9293, section 3.8.6.3).
+            self._ack_is_due = True
+            at = self.world.now + ACK_SECONDS
+            self.world.call_at(at, self.tie, self._acknowledge_in_time)
         if has_more:
             self._tell()
+
+    def _acknowledge_in_time(self) -> None:
+        self._ack_is_due = False
+        if self._not_acknowledged and self.state != CLOSED:
+            self.acknowledge()
 
     def _take_fin(self, packet: Packet) -> None:
         self.receive_side.take_fin(packet.sequence)

@@ -37,6 +37,11 @@ class ReceiveSide:
         return self.next + self.capacity - self.size - self.edge >= self.capacity // 4
 
     @property
+    def has_hole(self) -> bool:
+        """Whether something has come before what it follows."""
+        return bool(self._early)
+
+    @property
     def is_finished(self) -> bool:
         """Whether the peer's end has come, and all before it."""
         return self.fin_at is not None and self.next > self.fin_at
