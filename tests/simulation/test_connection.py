@@ -390,7 +390,7 @@ def test_data_that_is_sent_again_in_vain_ends_nothing() -> None:
 
 
 def test_an_acknowledgement_of_a_connection_that_was_before_begins_none() -> None:
-    world, one, other = two_hosts()
+    world, _, other = two_hosts()
     server = listening(other)
     world.fabric.send(Packet(SYN, (ONE, 5000), (OTHER, 80), b"", 0, 0, 1000))
     world.fabric.send(Packet(ACK, (ONE, 5000), (OTHER, 80), b"", 7, 1001, 1000))

@@ -3,8 +3,6 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-import pytest
-
 from rawserver.simulation import World
 from rawserver.simulation.packet import DATA, FIN, PROBE, SEGMENT, SYN
 from rawserver.simulation.send_side import FIRST_WINDOW, SendSide
