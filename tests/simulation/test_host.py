@@ -10,6 +10,7 @@ import pytest
 
 from kit.hosts import OTHER, calling, code_of, two_hosts
 from rawserver import RawServer
+from rawserver.simulation import World
 from rawserver.simulation.simulated_network import SimulatedNetwork
 
 
@@ -207,3 +208,12 @@ def test_a_raw_server_may_be_driven_from_outside() -> None:
     world.run(seconds=1.0)
     assert server.heard[-1] == "connection_lost"
     assert isinstance(one.network, SimulatedNetwork)
+
+
+def test_what_is_on_the_disks_of_several_hosts_is_kept_once() -> None:
+    world = World()
+    for number in range(3):
+        disk = world.add_host(f"host{number}", f"10.0.0.{number + 1}").disk
+        disk.put("/content", bytes(range(256)) * 256)
+    # Four blocks that are alike.
+    assert len(world.blocks) == 1

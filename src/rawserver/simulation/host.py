@@ -47,7 +47,9 @@ class Host:
         # What a turn of a RawServer takes besides what it spends on the meter. More than 0: a loop
         # that is never idle would else stand still in time.
         self.turn_seconds = TURN_SECONDS
-        self.disk = SimulatedDisk(world.child_random(f"disk {name}"), self.clock, self.meter)
+        self.disk = SimulatedDisk(
+            world.child_random(f"disk {name}"), self.clock, self.meter, pool=world.blocks
+        )
         # Names that this host alone knows (its /etc/hosts), ahead of those of the world.
         self.names = Names()
         chance = world.child_random(f"resolver {name}")

@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from rawserver.simulation.block_pool import BlockPool
 from rawserver.simulation.fabric import Fabric
 from rawserver.simulation.guard import RealWorldGuard
 from rawserver.simulation.names import Names
@@ -76,6 +77,8 @@ class World:
         self._sequence = count()
         self._draw = self.random.random
         self._pollers: dict[SimulatedPoller, None] = {}
+        # What is on the disks of several hosts is kept once.
+        self.blocks = BlockPool()
         self.trace = Trace()
         self.fabric = Fabric(self)
         # Hosts that are members of a multicast group, in the order of joining.
