@@ -300,3 +300,23 @@ def test_bytes_of_either_direction_keep_it_from_being_idle(waits: bool) -> None:
     assert isinstance(connection.error, IdleTimeout)
     assert isinstance(other.error, IdleTimeout)
     raw_server.close()
+
+
+def test_who_fills_a_read_is_read_in_larger_ones(raw_server: RawServer) -> None:
+    ours, theirs = socket.socketpair()
+    for sock in (ours, theirs):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    sizes: list[int] = []
+
+    class Sizes:
+        def data_came_in(self, connection: SingleSocket, data: bytes) -> None:
+            sizes.append(len(data))
+
+    read_size = raw_server.config.read_size
+    with theirs:
+        theirs.send(bytes(read_size - 1))
+        raw_server.wrap_socket(ours, Sizes())
+        run_until(raw_server, lambda: sum(sizes) == read_size - 1)
+        theirs.send(bytes(read_size + 100_000))
+        run_until(raw_server, lambda: sum(sizes) == 2 * read_size + 99_999)
+        assert sizes == [read_size - 1, read_size, 100_000]
