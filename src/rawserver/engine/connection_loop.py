@@ -10,7 +10,7 @@ from typing import Any
 from rawserver.engine.account import Account
 from rawserver.engine.contexts import Endable
 from rawserver.engine.endpoint import Endpoint
-from rawserver.engine.fault_reports import Where
+from rawserver.engine.fault_reports import Where, method_of
 from rawserver.engine.handler import Address
 from rawserver.engine.layer import Layer
 from rawserver.engine.lingering import Lingering
@@ -19,7 +19,6 @@ from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.reserve import Reserve
 from rawserver.engine.single_socket import SingleSocket
-from rawserver.engine.timeouts import Watch
 from rawserver.engine.write_stall import WriteStall
 
 
@@ -167,10 +166,6 @@ class ConnectionLoop(Loop):
         else:
             self.hold(sock)
 
-    def unwatch(self, watch: Watch) -> None:
-        """Have a watch look no more; for RawServer's own parts."""
-        self._timeouts.remove(watch)
-
     def was_lost(self, connection: Endpoint) -> None:
         """Note a connection that ended; its handler is told at the end of the turn."""
         self._timeouts.remove(connection)
@@ -204,7 +199,7 @@ class ConnectionLoop(Loop):
             try:
                 failed(address, error)
             except Exception as fault:
-                call = f"{type(connection.handler).__qualname__}.connection_failed"
+                call = method_of(connection.handler, "connection_failed")
                 self.context_failed(connection.context, fault, Where(call))
 
     def _end(self) -> None:
@@ -234,5 +229,5 @@ class ConnectionLoop(Loop):
         # The handler may have given the connection to a context during the call: it is asked now.
         context = connection.context
         connection.lose(error)
-        call = f"{type(connection.handler).__qualname__}.{name}"
+        call = method_of(connection.handler, name)
         self.context_failed(context, error, Where(call, connection))

@@ -34,7 +34,7 @@ class FaultReports:
 
     def __init__(self, noisy: bool, errorfunc: ErrorFunction | None) -> None:
         self.noisy = noisy
-        self.errorfunc = _write_to_stderr if errorfunc is None else errorfunc
+        self.errorfunc = write_to_stderr if errorfunc is None else errorfunc
 
     def failed(self, context: object, error: BaseException, where: Where) -> None:
         """Report a fault of a handler or task, and give it to its context."""
@@ -53,7 +53,12 @@ class FaultReports:
             self.errorfunc(level, text)
         except Exception as error:  # a full disk under a log must not end everybody's connections
             with suppress(Exception):
-                _write_to_stderr(level, f"{text}\n(errorfunc failed: {error!r})")
+                write_to_stderr(level, f"{text}\n(errorfunc failed: {error!r})")
+
+
+def method_of(handler: object, name: str) -> str:
+    """Name a handler's method in a report."""
+    return f"{type(handler).__qualname__}.{name}"
 
 
 def call_of(func: object) -> str:
@@ -65,5 +70,6 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _write_to_stderr(level: int, text: str) -> None:
+def write_to_stderr(level: int, text: str) -> None:
+    """Tell a person, where nobody else wants to hear of it."""
     print(f"{logging.getLevelName(level)}: {text}", file=sys.stderr)

@@ -235,6 +235,10 @@ class Loop:
         if self._scan is None and len(self._timeouts):
             self._scan_later()
 
+    def unwatch(self, watch: Watch) -> None:
+        """Have a watch look no more; for RawServer's own parts."""
+        self._timeouts.remove(watch)
+
     def _scan_later(self) -> None:
         interval = self.config.timeout_check_interval
         self._scan = self._add_task(self.scan_for_timeouts, interval, (), None)

@@ -37,6 +37,8 @@ from contextlib import ExitStack, suppress
 from types import FrameType
 from typing import NoReturn
 
+from rawserver.engine.fault_reports import write_to_stderr
+
 # Whoever lived so long had begun to serve: when it dies it is replaced at once, and counts anew.
 SETTLED_SECONDS = 10.0
 # The wait before a process that died early is replaced doubles up to this.
@@ -91,7 +93,7 @@ def prefork(
         raise ValueError(f"{count} processes cannot serve")
     if threading.active_count() > 1 or threading.current_thread() is not threading.main_thread():
         raise RuntimeError("prefork comes before threads, and before a RawServer, which has some")
-    tell = _write_to_stderr if report is None else report
+    tell = write_to_stderr if report is None else report
     with ExitStack() as undo:
         parent = _Parent(count, serve, stop_timeout, restart_delay, tell, undo)
         return parent.run()
@@ -303,7 +305,3 @@ def _exit_status(end: SystemExit) -> int:
         return (end.code or 0) & 0xFF
     print(end.code, file=sys.stderr)
     return 1
-
-
-def _write_to_stderr(level: int, text: str) -> None:
-    print(f"{logging.getLevelName(level)}: {text}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rawserver.engine.addresses import literal_address, peer_of
 from rawserver.engine.disk import Buffer
-from rawserver.engine.fault_reports import Where
+from rawserver.engine.fault_reports import Where, method_of
 from rawserver.engine.network import Datagram, Socket
 from rawserver.engine.receiver import Receiver
 
@@ -292,8 +292,8 @@ class UdpSocket(Receiver):
                 self._handler_failed("error_received", fault)
 
     def _handler_failed(self, name: str, error: Exception) -> None:
-        call = f"{type(self.handler).__qualname__}.{name}"
-        self._raw_server.context_failed(self.context, error, Where(call))
+        where = Where(method_of(self.handler, name))
+        self._raw_server.context_failed(self.context, error, where)
 
     # Ending.
 
