@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rawserver.wire.announce_request import MAX_COUNT, AnnounceError, AnnounceRequest, Event
 from rawserver.wire.udp_tracker_requests import (
     ANNOUNCE_LENGTH,
+    EVENTS,
     MAX_SCRAPE_HASHES,
     UdpAnnounce,
     UdpConnect,
@@ -31,7 +32,7 @@ announces = st.builds(
     uploaded=st.integers(0, MAX_COUNT),
     downloaded=st.integers(0, MAX_COUNT),
     left=st.integers(0, MAX_COUNT),
-    event=st.sampled_from(Event),
+    event=st.sampled_from(EVENTS),
     numwant=st.none() | st.integers(0, 2**31 - 1),
     key=st.just(b"") | st.integers(1, 2**32 - 1).map(lambda number: b"%08X" % number),
     compact=st.just(True),
@@ -90,6 +91,11 @@ def test_a_scrape_has_the_offsets_of_the_proposal() -> None:
 def test_events_have_the_numbers_of_the_proposal(event: Event, number: int) -> None:
     data = encode_udp_announce(CID, TID, REQUEST._replace(event=event))
     assert data[80:84] == number.to_bytes(4, "big")
+
+
+def test_an_event_for_which_there_is_no_number_is_sent_as_a_sign_of_life() -> None:
+    for event in set(Event) - set(EVENTS):
+        assert encode_udp_announce(CID, TID, REQUEST._replace(event=event))[80:84] == bytes(4)
 
 
 def changed(start: int, replacement: bytes) -> bytes:

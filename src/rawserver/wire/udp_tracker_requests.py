@@ -23,6 +23,7 @@ MAX_SCRAPE_HASHES = 74
 
 # BEP 15's numbers of events are the places in this list.
 EVENTS = (Event.NONE, Event.COMPLETED, Event.STARTED, Event.STOPPED)
+_EVENT_NUMBERS = {event: number for number, event in enumerate(EVENTS)}
 
 CONNECT_START = PROTOCOL_ID.to_bytes(8, "big") + bytes(4)
 HEAD = Struct(">8sI4s")
@@ -83,7 +84,7 @@ def encode_udp_announce(
         min(request.downloaded, MAX_COUNT),
         min(request.left, MAX_COUNT),
         min(request.uploaded, MAX_COUNT),
-        EVENTS.index(request.event),
+        _EVENT_NUMBERS.get(request.event, 0),
         _ipv4(request.ip),
         _key_number(request.key),
         -1 if request.numwant is None else min(request.numwant, 2**31 - 1),
