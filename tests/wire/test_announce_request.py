@@ -126,7 +126,8 @@ def test_a_senseless_numwant_leaves_it_to_the_tracker(numwant: str) -> None:
 
 
 def test_an_unknown_event_is_a_sign_of_life() -> None:
-    assert parse_announce_query(query(event="paused")).event is Event.NONE
+    assert parse_announce_query(query(event="paused")).event is Event.PAUSED
+    assert parse_announce_query(query(event="bored")).event is Event.NONE
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,16 @@ class AnnounceError(ValueError):
 
 
 class Event(StrEnum):
-    """Why a client announces; NONE is the announce made at regular intervals."""
+    """Why a client announces; NONE is the announce made at regular intervals.
+
+    PAUSED is said in every announce of one who has all that he wants, but not all (BEP 21).
+    """
 
     NONE = ""
     STARTED = "started"
     STOPPED = "stopped"
     COMPLETED = "completed"
+    PAUSED = "paused"
 
 
 class AnnounceRequest(NamedTuple):
@@ -166,7 +170,7 @@ def _numwant(text: bytes) -> int | None:
 
 
 def _event(text: bytes) -> Event:
-    """An event that we do not know (BEP 21 has `paused`) is a sign of life like any other."""
+    """An event that we do not know is a sign of life like any other."""
     try:
         return Event(text.decode("latin-1"))
     except ValueError:

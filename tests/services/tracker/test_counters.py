@@ -1,0 +1,14 @@
+from dataclasses import fields
+
+from rawserver.services.tracker.counters import Counters, FrontCounters
+
+
+def test_everything_begins_at_nothing() -> None:
+    assert all(getattr(FrontCounters(), field.name) == 0 for field in fields(FrontCounters))
+
+
+def test_each_front_end_counts_for_itself_and_so_does_each_tracker() -> None:
+    counters = Counters()
+    counters.http.announces += 1
+    assert (counters.http.announces, counters.udp.announces) == (1, 0)
+    assert Counters().http.announces == 0
