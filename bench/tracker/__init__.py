@@ -1,0 +1,1 @@
+"""Trackers beside each other, under one load."""
