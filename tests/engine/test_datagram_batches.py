@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rawserver.engine import datagram_batches
 from rawserver.engine.datagram_batches import MOST_ADDRESSES, SLOTS, BatchMemory, OsDatagramBatches
+from rawserver.engine.packed_address import pack_address
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or sys.byteorder != "little", reason="recvmmsg and sendmmsg are Linux's"
@@ -118,6 +119,34 @@ def test_what_is_no_address_is_refused(ends: tuple[End, End], address: Any) -> N
     with pytest.raises((OSError, OverflowError)):
         ends[0].batches.send([(address, b"x")])
     ends[0].batches.send([(ends[1].address, b"x")])
+
+
+def test_packed_addresses_come_as_the_system_has_them_and_go_back_so(
+    ends: tuple[End, End],
+) -> None:
+    one, other = ends
+    is_ipv6 = ":" in one.address[0]
+    parts = numbered(SLOTS)
+    to = [pack_address(other.address, is_ipv6)] * SLOTS
+    assert one.batches.send_packed(to, parts) == (SLOTS, sum(map(len, parts)))
+    addresses, datagrams, size = other.batches.receive_packed(1000)
+    assert addresses == [pack_address(one.address, is_ipv6)] * SLOTS
+    assert (datagrams, size) == (parts, sum(map(len, parts)))
+    assert other.batches.send_packed(addresses[:3], datagrams[1:4])[0] == 3
+    assert one.batches.receive_packed(2)[1] == parts[1:3]
+    assert one.batches.receive(2) == ([(other.address, parts[3])], len(parts[3]))
+
+
+def test_an_address_of_the_other_family_is_refused_before_anything_is_sent(
+    ends: tuple[End, End],
+) -> None:
+    one, other = ends
+    is_ipv6 = ":" in one.address[0]
+    addresses = [pack_address(other.address, is_ipv6), pack_address(("127.0.0.1", 1), not is_ipv6)]
+    with pytest.raises(ValueError, match="family"):
+        one.batches.send_packed(addresses, numbered(2))
+    with pytest.raises(BlockingIOError):
+        other.batches.receive_packed(1)
 
 
 def test_sockets_of_a_family_have_their_memory_in_common(

@@ -20,6 +20,12 @@ from typing import Any
 
 from rawserver.engine.disk import Buffer
 from rawserver.engine.network import Datagram, Socket
+from rawserver.engine.packed_address import (
+    PACKED_IPV4_LENGTH,
+    PACKED_IPV6_LENGTH,
+    pack_address,
+    show_address,
+)
 
 # So many by one call, and so many bytes for each: no datagram of IPv4 or IPv6 is longer. The
 # system gives memory to the pages that are written to: one for each slot in common use, and 4 MiB
@@ -29,19 +35,12 @@ SLOT_SIZE = 65536
 # Slots begin at different places of their pages: at the same one they would share the few lines
 # that a processor's cache keeps for it.
 _STRIDE = SLOT_SIZE + 192
+_STARTS = range(0, SLOTS * _STRIDE, _STRIDE)
 # Addresses that are kept as people write them and as the system does: those of the last peers.
 # About 1 MiB for both ways. Who forges addresses makes them be worked out again, no more.
 MOST_ADDRESSES = 4096
 
-# struct sockaddr_in and, but for the scope at its end, struct sockaddr_in6: port, (flow,) ip in the
-# network's order after the family in the machine's own.
-_IPV4 = struct.Struct("!2xH4s8x")
-_IPV6 = struct.Struct("!2xHI16s")
-_SCOPE = struct.Struct("=I")
-_IPV6_LENGTH = _IPV6.size + _SCOPE.size
-_FAMILY = struct.Struct("=H")
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, section 2.5.5.2
 
 
 class _Part(ctypes.Structure):
@@ -95,7 +94,7 @@ class BatchMemory:
     """What one call needs at a time, for sockets of one family. Not for two threads at once."""
 
     def __init__(self, is_ipv6: bool) -> None:
-        name_length = _IPV6_LENGTH if is_ipv6 else _IPV4.size
+        name_length = PACKED_IPV6_LENGTH if is_ipv6 else PACKED_IPV4_LENGTH
         self.name_length = name_length
         # Private: a process that is forked off has its own datagrams.
         private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
@@ -106,45 +105,25 @@ class BatchMemory:
         for index in range(SLOTS):
             self.incoming.bases[index] = start + index * _STRIDE
             self.incoming.sizes[index] = SLOT_SIZE
+        self.split_names = struct.Struct(f"{name_length}s" * SLOTS).unpack
         self._is_ipv6 = is_ipv6
         # As the system writes addresses to as people do, and back.
         self.shown: dict[bytes, Any] = {}
         self.packed: dict[Any, bytes] = {}
 
-    def show(self, raw: bytes) -> Any:
-        """Return the address as `recvfrom` has it, but one of IPv4 always as (ip, port)."""
-        if not self._is_ipv6:
-            number, ip = _IPV4.unpack(raw)
-            address: Any = (socket.inet_ntoa(ip), number)
-        else:
-            number, flow, ip = _IPV6.unpack_from(raw)
-            if ip.startswith(_MAPPED):
-                address = (socket.inet_ntoa(ip[12:]), number)
-            else:
-                (scope,) = _SCOPE.unpack_from(raw, _IPV6.size)
-                address = (socket.inet_ntop(socket.AF_INET6, ip), number, flow, scope)
+    def show(self, packed: bytes) -> Any:
+        """Return what `show_address` does, and keep it."""
         if len(self.shown) >= MOST_ADDRESSES:
             self.shown.clear()
-        self.shown[raw] = address
+        address = self.shown[packed] = show_address(packed)
         return address
 
     def pack(self, address: Any) -> bytes:
-        """Return an address as the system has it; OSError if it has no ip that fits."""
-        ip, number = address[0], address[1]
-        if not 0 <= number <= 65535:
-            raise OverflowError("port must be 0-65535")
-        if not self._is_ipv6:
-            raw = bytearray(_IPV4.pack(number, socket.inet_pton(socket.AF_INET, ip)))
-            _FAMILY.pack_into(raw, 0, socket.AF_INET)
-        else:
-            flow, scope = address[2:] if len(address) == 4 else (0, 0)
-            in_6 = f"::ffff:{ip}" if ":" not in ip else ip
-            raw = bytearray(_IPV6.pack(number, flow, socket.inet_pton(socket.AF_INET6, in_6)))
-            _FAMILY.pack_into(raw, 0, socket.AF_INET6)
-            raw += _SCOPE.pack(scope)
+        """Return what `pack_address` does, and keep it."""
+        packed = pack_address(address, self._is_ipv6)
         if len(self.packed) >= MOST_ADDRESSES:
             self.packed.clear()
-        packed = self.packed[address] = bytes(raw)
+        self.packed[address] = packed
         return packed
 
 
@@ -162,41 +141,61 @@ class OsDatagramBatches:
     def receive(self, limit: int) -> tuple[list[Datagram], int]:
         # Between threads: what `pop` returns is nobody else's until it is appended again.
         memory = self._free.pop() if self._free else BatchMemory(self._is_ipv6)
-        messages = memory.incoming
+        try:
+            packed, parts, size = self._receive(memory, limit)
+            shown = memory.shown
+            addresses = [shown.get(address) or memory.show(address) for address in packed]
+        finally:
+            self._free.append(memory)
+        return list(zip(addresses, parts, strict=True)), size
+
+    def receive_packed(self, limit: int) -> tuple[list[bytes], list[bytes], int]:
+        memory = self._free.pop() if self._free else BatchMemory(self._is_ipv6)
+        try:
+            return self._receive(memory, limit)
+        finally:
+            self._free.append(memory)
+
+    def _receive(self, memory: BatchMemory, limit: int) -> tuple[list[bytes], list[bytes], int]:
+        messages, buffer = memory.incoming, memory.buffer
         most = limit if limit < SLOTS else SLOTS
         count = _recvmmsg(self._sock.fileno(), messages.address, most, _DONT_WAIT, None)
         if count < 0:
-            self._free.append(memory)
             _raise_error()
         lengths = messages.lengths[:count].tolist()
-        buffer, shown, name_length = memory.buffer, memory.shown, memory.name_length
-        names = bytes(messages.names[: count * name_length])
-        batch: list[Datagram] = []
-        name = start = 0
-        for length in lengths:
-            raw = names[name : name + name_length]
-            batch.append((shown.get(raw) or memory.show(raw), buffer[start : start + length]))
-            name += name_length
-            start += _STRIDE
-        self._free.append(memory)
-        return batch, sum(lengths)
+        parts = [
+            buffer[start : start + length]
+            for start, length in zip(_STARTS[:count], lengths, strict=True)
+        ]
+        addresses = list(memory.split_names(messages.names)[:count])
+        return addresses, parts, sum(lengths)
 
     def send(self, datagrams: Sequence[tuple[Any, Buffer]]) -> tuple[int, int]:
         memory = self._free.pop() if self._free else BatchMemory(self._is_ipv6)
         try:
-            return self._send(memory, datagrams[:SLOTS])
+            packed = memory.packed
+            names = []
+            parts = []
+            for address, data in datagrams[:SLOTS]:
+                names.append(packed.get(address) or memory.pack(address))
+                parts.append(data)
+            return self._send(memory, names, parts)
+        finally:
+            self._free.append(memory)
+
+    def send_packed(
+        self, addresses: Sequence[bytes], datagrams: Sequence[Buffer]
+    ) -> tuple[int, int]:
+        memory = self._free.pop() if self._free else BatchMemory(self._is_ipv6)
+        try:
+            return self._send(memory, addresses[:SLOTS], datagrams[:SLOTS])
         finally:
             self._free.append(memory)
 
     def _send(
-        self, memory: BatchMemory, datagrams: Sequence[tuple[Any, Buffer]]
+        self, memory: BatchMemory, names: Sequence[bytes], parts: Sequence[Buffer]
     ) -> tuple[int, int]:
-        messages, packed = memory.outgoing, memory.packed
-        names = []
-        parts = []
-        for address, data in datagrams:
-            names.append(packed.get(address) or memory.pack(address))
-            parts.append(data)
+        messages = memory.outgoing
         count = len(parts)
         # One copy, which is cheap for what fits a datagram, and one address to work out.
         joined = bytearray().join(parts)
@@ -205,7 +204,10 @@ class OsDatagramBatches:
         start = ctypes.addressof(ctypes.c_char.from_buffer(joined))
         messages.sizes[:count] = memoryview(array("L", sizes))
         messages.bases[:count] = memoryview(array("L", accumulate(sizes[:-1], initial=start)))
-        messages.names[: count * memory.name_length] = b"".join(names)
+        joined_names = b"".join(names)
+        if len(joined_names) != count * memory.name_length:
+            raise ValueError("each datagram has an address, packed as the socket's family is")
+        messages.names[: count * memory.name_length] = joined_names
         sent: int = _sendmmsg(self._sock.fileno(), messages.address, count, _DONT_WAIT)
         if sent < 0:
             _raise_error()

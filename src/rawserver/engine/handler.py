@@ -58,3 +58,11 @@ class DatagramBatchHandler(Protocol):
     def datagrams_came_in(
         self, udp_socket: UdpSocket, batch: list[tuple[Any, bytes]], /
     ) -> None: ...
+
+
+class PackedDatagramHandler(Protocol):
+    """Is given all datagrams of a turn at once, and their addresses as `packed_address` says."""
+
+    def packed_datagrams_came_in(
+        self, udp_socket: UdpSocket, addresses: list[bytes], datagrams: list[bytes], /
+    ) -> None: ...

@@ -68,6 +68,14 @@ class DatagramBatches(Protocol):
         One at least. Raises OSError as `sendto` does, because of the first one.
         """
 
+    def receive_packed(self, limit: int) -> tuple[list[bytes], list[bytes], int]:
+        """Do as `receive`; returns packed addresses (`packed_address`), datagrams, and bytes."""
+
+    def send_packed(
+        self, addresses: Sequence[bytes], datagrams: Sequence[Buffer]
+    ) -> tuple[int, int]:
+        """Do as `send`, to packed addresses of the socket's family, as many as datagrams."""
+
 
 class Poller(Protocol):
     """Level-triggered readiness of descriptors."""

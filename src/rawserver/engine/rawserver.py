@@ -21,6 +21,7 @@ from rawserver.engine.handler import (
     DatagramBatchHandler,
     DatagramHandler,
     ListeningHandler,
+    PackedDatagramHandler,
 )
 from rawserver.engine.listener import Listener, Listening
 from rawserver.engine.network import Network, Socket
@@ -185,12 +186,13 @@ class RawServer(ConnectionLoop):
     def start_listening_udp(
         self,
         sock: Socket,
-        handler: DatagramHandler | DatagramBatchHandler,
+        handler: DatagramHandler | DatagramBatchHandler | PackedDatagramHandler,
         context: Hashable = None,
     ) -> UdpSocket:
         """Give each datagram to `handler.data_came_in(address, data)`; returns what can send.
 
-        Or all of a turn at once, if it has `datagrams_came_in(udp_socket, [(address, data), ...])`.
+        Or all of a turn at once, if it has `datagrams_came_in(udp_socket, [(address, data), ...])`
+        or, the fastest, `packed_datagrams_came_in(udp_socket, addresses, datagrams)`.
         """
         self.check_thread()
         self._contexts.check(context)
@@ -210,7 +212,7 @@ class RawServer(ConnectionLoop):
     def start_listening_multicast(
         self,
         sock: Socket,
-        handler: DatagramHandler | DatagramBatchHandler,
+        handler: DatagramHandler | DatagramBatchHandler | PackedDatagramHandler,
         context: Hashable = None,
     ) -> UdpSocket:
         """Do as `start_listening_udp`, by the name that BitTorrent 5 had for multicast."""

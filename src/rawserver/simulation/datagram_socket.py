@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rawserver.engine.addresses import peer_of
 from rawserver.engine.disk import Buffer
 from rawserver.engine.network import Datagram
+from rawserver.engine.packed_address import pack_address, show_address
 from rawserver.simulation.description import ERROR, HANG_UP, READABLE, WRITABLE, error_of
 from rawserver.simulation.internet_socket import InternetSocket
 from rawserver.simulation.packet import DATAGRAM, Endpoint, Packet
@@ -296,3 +297,13 @@ class SimulatedBatches:
             if not count:
                 raise
         return count, size
+
+    def receive_packed(self, limit: int) -> tuple[list[bytes], list[bytes], int]:
+        batch, size = self.receive(limit)
+        addresses = [pack_address(address, self._is_ipv6) for address, _ in batch]
+        return addresses, [data for _, data in batch], size
+
+    def send_packed(
+        self, addresses: Sequence[bytes], datagrams: Sequence[Buffer]
+    ) -> tuple[int, int]:
+        return self.send(list(zip(map(show_address, addresses), datagrams, strict=True)))
