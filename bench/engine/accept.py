@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Sequence
 from statistics import median
 
-from bench.engine.place import Load, Place, installed, turned
+from bench.engine.load import Load, echo_command, installed, run_load
+from bench.place import Place, turned
 from bench.table import spread, table
 
 SIZE = 64
@@ -17,11 +18,11 @@ def measure(place: Place, names: Sequence[str], rounds: int, seconds: float) -> 
     runs: dict[str, list[Load]] = {name: [] for name in here}
     with contextlib.ExitStack() as stack:
         servers = {
-            name: stack.enter_context(place.serving(place.echo_command(name))) for name in here
+            name: stack.enter_context(place.serving(echo_command(place, name))) for name in here
         }
         for number in range(rounds):
             for name in turned(here, number):
-                runs[name].append(place.load("renew", *servers[name], SIZE, AT_ONCE, seconds))
+                runs[name].append(run_load(place, "renew", *servers[name], SIZE, AT_ONCE, seconds))
     return summary(runs, rounds)
 
 

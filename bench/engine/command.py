@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from bench.engine import accept, echo, idle, tasks, udp
-from bench.engine.place import Place, place
+from bench.engine.load import PROGRAMS
+from bench.place import Place, place
 
 PARTS = ("echo", "accept", "idle", "tasks", "udp")
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
     wanted = PARTS if options.what == "all" else (options.what,)
     try:
-        with place() as here:
+        with place(PROGRAMS) as here:
             for part in wanted:
                 print(f"{run(part, here, options)}\n", flush=True)
     except KeyboardInterrupt:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from bench.engine.place import Load, Place, installed, room_for, turned
+from bench.engine.load import Load, echo_command, installed, run_load
+from bench.place import Place, room_for, turned
 from bench.table import table
 
 SERVERS = (
@@ -72,12 +73,12 @@ def measure_cell(
     runs: dict[str, list[Load]] = {name: [] for name in names}
     with contextlib.ExitStack() as stack:
         servers = {
-            name: stack.enter_context(place.serving(place.echo_command(name))) for name in names
+            name: stack.enter_context(place.serving(echo_command(place, name))) for name in names
         }
         for number in range(rounds):
             for name in turned(names, number):
                 child, port = servers[name]
-                run = place.load("tcp", child, port, cell.size, cell.connections, seconds)
+                run = run_load(place, "tcp", child, port, *cell, seconds)
                 runs[name].append(run)
                 text = f"{cell}, round {number + 1}: {name}: {run.rate:.0f} messages/s"
                 print(f"{text}, {run.cpu_us:.2f} us", file=sys.stderr, flush=True)

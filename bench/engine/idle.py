@@ -9,7 +9,8 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.child import Child
-from bench.engine.place import Place, installed, room_for, settle, turned
+from bench.engine.load import echo_command, installed, run_load
+from bench.place import Place, room_for, settle, turned
 from bench.table import spread, table
 
 COUNT = 10_000
@@ -36,21 +37,21 @@ def measure(place: Place, names: Sequence[str], rounds: int, seconds: float) -> 
     runs: dict[str, list[Run]] = {name: [] for name in here}
     for number in range(rounds):
         for name in turned(here, number):
-            with place.serving(place.echo_command(name)) as (child, port):
+            with place.serving(echo_command(place, name)) as (child, port):
                 runs[name].append(run(place, child, port, seconds))
     return summary(runs, rounds)
 
 
 def run(place: Place, child: Child, port: int, seconds: float) -> Run:
     """Measure one server before and while the idle connections are there."""
-    alone = place.load("tcp", child, port, SIZE, 1, seconds)
+    alone = run_load(place, "tcp", child, port, SIZE, 1, seconds)
     before = resident_bytes(child.pid)
     with idle_connections(child, port):
         each = (resident_bytes(child.pid) - before) / COUNT
         cpu, began = child.cpu_seconds(), time.monotonic()
         time.sleep(seconds)
         idle = (child.cpu_seconds() - cpu) / (time.monotonic() - began)
-        beside = place.load("tcp", child, port, SIZE, 1, seconds)
+        beside = run_load(place, "tcp", child, port, SIZE, 1, seconds)
     return Run(each, idle * 1000, alone.cpu_us, beside.cpu_us)
 
 

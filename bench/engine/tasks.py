@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from bench.engine.place import Place, installed, turned
+from bench.engine.load import installed
+from bench.place import Place, turned
 from bench.table import spread, table
 
 COUNT = 100_000

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench.engine.datagram_servers import SERVERS
-from bench.engine.place import Load, Place, installed, turned
+from bench.engine.load import Load, installed, run_load
+from bench.place import Place, turned
 from bench.table import spread, table
 
 SIZES = (64, 1024)
@@ -31,7 +32,9 @@ def measure(place: Place, names: Sequence[str], rounds: int, seconds: float) -> 
             runs: dict[str, list[Load]] = {name: [] for name in here}
             for number in range(rounds):
                 for name in turned(here, number):
-                    runs[name].append(place.load("udp", *servers[name], size, SOCKETS, seconds))
+                    runs[name].append(
+                        run_load(place, "udp", *servers[name], size, SOCKETS, seconds)
+                    )
             texts.append(summary(runs, size, rounds))
     return "\n\n".join(texts)
 

@@ -1,7 +1,6 @@
 """Where servers and load run: compiled programs, one core each, children that always end."""
 
 import contextlib
-import importlib.util
 import os
 import resource
 import shutil
@@ -10,18 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.child import Child
 from bench.workspace import busy_cpu_seconds
 
-SOURCES = Path(__file__).parent
 # Descriptors besides connections: the program's own, its listener, poller and wake-up.
 OTHER_DESCRIPTORS = 64
-# The package that a server needs, if it is not the standard library.
-NEEDS = {"uvloop": "uvloop", "twisted": "twisted", "trio": "trio"}
 # A server that has taken less than this in a while has nothing left to do.
 QUIET_CPU_SECONDS = 0.0005
 QUIET_WHILE_SECONDS = 0.02
@@ -31,29 +26,6 @@ LONGEST_SETTLING_SECONDS = 30.0
 # at. Time is counted in ticks, so that less cannot be told from nothing.
 DISTURBED = 0.1
 REPEATS = 1
-
-
-class Load(NamedTuple):
-    """What one run of the load came to; seconds, but for the counts."""
-
-    messages: float
-    seconds: float
-    server_cpu_seconds: float
-    p50: float
-    p99: float
-    unanswered: int
-    # The CPU that all other processes took, as a part of one core.
-    others: float
-
-    @property
-    def rate(self) -> float:
-        """Messages a second."""
-        return self.messages / self.seconds
-
-    @property
-    def cpu_us(self) -> float:
-        """Microseconds of the server's CPU for each message."""
-        return self.server_cpu_seconds * 1e6 / max(self.messages, 1e-9)
 
 
 class Others:
@@ -87,10 +59,13 @@ class Place:
     def start(self, command: Sequence[str]) -> Child:
         """Start a program on the server's core; it ends with `Child.close`."""
         self._count += 1
-        child = Child(list(command), self.folder / f"{self._count}.log")
-        # Its first instructions run elsewhere; it is measured when it has long been here.
-        os.sched_setaffinity(child.pid, {self.server_core})
-        return child
+        everywhere = os.sched_getaffinity(0)
+        # What it starts in its first instructions, threads above all, is to be there too.
+        os.sched_setaffinity(0, {self.server_core})
+        try:
+            return Child(list(command), self.folder / f"{self._count}.log")
+        finally:
+            os.sched_setaffinity(0, everywhere)
 
     @contextlib.contextmanager
     def serving(self, command: Sequence[str]) -> Iterator[tuple[Child, int]]:
@@ -101,44 +76,36 @@ class Place:
         finally:
             child.close()
 
-    def echo_command(self, name: str) -> list[str]:
-        """Return the command of a stream echo server."""
-        if name == "c-epoll":
-            return [str(self.folder / "echo")]
-        return [sys.executable, "-m", "bench.engine.servers", name]
-
     def load(
-        self, kind: str, child: Child, port: int, size: int, connections: int, seconds: float
-    ) -> Load:
+        self, child: Child, arguments: Sequence[str], seconds: float, repeats: int = REPEATS
+    ) -> tuple[bytes, float]:
         """Run the load, once more if others disturbed it; the least disturbed run counts.
 
-        RuntimeError if the server does not do its work.
+        Returns what it printed, and the CPU that all other processes took, as a part of one core.
+        RuntimeError if the server does not do its work or the run takes longer than `seconds`.
         """
-        tries: list[Load] = []
-        while len(tries) <= REPEATS and (not tries or tries[-1].others > DISTURBED):
-            tries.append(self._load_once(kind, child, port, size, connections, seconds))
-        return min(tries, key=lambda run: run.others)
+        tries: list[tuple[bytes, float]] = []
+        while len(tries) <= repeats and (not tries or tries[-1][1] > DISTURBED):
+            tries.append(self._load_once(child, arguments, seconds))
+        return min(tries, key=lambda run: run[1])
 
     def _load_once(
-        self, kind: str, child: Child, port: int, size: int, connections: int, seconds: float
-    ) -> Load:
-        numbers = [port, size, connections, min(0.3, seconds / 2), seconds, child.pid]
-        command = [str(self.folder / "load"), kind, *map(str, numbers)]
+        self, child: Child, arguments: Sequence[str], seconds: float
+    ) -> tuple[bytes, float]:
         others = Others(child)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [str(self.folder / "load"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         try:
             os.sched_setaffinity(process.pid, {self._load_core})
-            out, errors = process.communicate(timeout=180 + seconds)
+            out, errors = process.communicate(timeout=seconds)
         finally:
             process.kill()
             process.wait()
         if process.returncode != 0:
             raise RuntimeError(errors.decode(errors="replace").strip())
-        *figures, unanswered = out.split()
-        if int(unanswered) and kind != "udp":
-            raise RuntimeError(f"{int(unanswered)} connections never had their answer")
         settle(child)
-        return Load(*map(float, figures), int(unanswered), others.part_of_a_core())
+        return out, others.part_of_a_core()
 
 
 def settle(child: Child) -> None:
@@ -153,8 +120,8 @@ def settle(child: Child) -> None:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Place]:
-    """Compile, and give the place; all is removed however this ends, SIGTERM included."""
+def place(sources: Mapping[str, Path]) -> Iterator[Place]:
+    """Compile programs, and give the place; all is removed however this ends, SIGTERM included."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("needs two cores: one for the server, one for the load")
@@ -164,8 +131,8 @@ def place() -> Iterator[Place]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="rawserver-bench-") as name:
         folder = Path(name)
-        for program in ("load", "echo"):
-            compile_program(SOURCES / f"{program}.c", folder / program)
+        for program, source in sources.items():
+            compile_program(source, folder / program)
         yield Place(folder, cores[-1], cores[0])
 
 
@@ -187,18 +154,6 @@ def room_for(connections: int) -> str:
     if limit != resource.RLIM_INFINITY and connections + OTHER_DESCRIPTORS > limit:
         return f"{connections} connections need more than the {limit} descriptors of the hard limit"
     return ""
-
-
-def installed(names: Sequence[str]) -> list[str]:
-    """Return the servers that can run here, and say which cannot."""
-    missing = [name for name in names if name in NEEDS and not _has(NEEDS[name])]
-    if missing:
-        print(f"not installed, left out: {', '.join(missing)}", file=sys.stderr)
-    return [name for name in names if name not in missing]
-
-
-def _has(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 def turned(names: Sequence[str], number: int) -> list[str]:
