@@ -118,6 +118,17 @@ def test_a_path_on_which_somebody_listens_is_refused(network: Keeping, tmp_path:
     assert [sock for sock in network.sockets if sock.fileno() != -1] == [live]
 
 
+def room_of(sock: Socket) -> int:
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def test_a_datagram_socket_has_room_as_far_as_the_system_allows(network: Keeping) -> None:
+    usual = room_of(bound_sockets.datagram_socket(network, 0, "127.0.0.1"))
+    small = bound_sockets.datagram_socket(network, 0, "127.0.0.1", receive_buffer=8192)
+    large = bound_sockets.datagram_socket(network, 0, "127.0.0.1", receive_buffer=1 << 30)
+    assert 8192 <= room_of(small) < usual <= room_of(large)
+
+
 def test_a_path_of_a_datagram_socket_is_refused(network: Keeping, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:

@@ -23,6 +23,8 @@ _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 # Linux's <linux/in.h> and <linux/in6.h>; not in `socket`.
 _IP_MULTICAST_ALL = 49
 _IPV6_MULTICAST_ALL = 29
+# <asm-generic/socket.h>.
+_SO_RCVBUFFORCE = 33
 
 
 def listening_socket(
@@ -45,16 +47,36 @@ def listening_socket(
 
 
 def datagram_socket(
-    network: Network, port: int, bind: str, reuse_port: bool = False, tos: int = 0
+    network: Network,
+    port: int,
+    bind: str,
+    reuse_port: bool = False,
+    tos: int = 0,
+    receive_buffer: int | None = None,
 ) -> Socket:
-    """Return a datagram socket, bound as `listening_socket` says."""
+    """Return a datagram socket, bound as `listening_socket` says.
+
+    `receive_buffer`: bytes that may wait to be taken, as far as the system lets us (Linux:
+    net.core.rmem_max, or anything for who may administer the network); None leaves it to the
+    system. What does not fit is lost. A small datagram takes some 800 bytes of it.
+    """
 
     def prepare(sock: Socket, family: int) -> None:
         if reuse_port:
             _reuse_port(sock)
         set_tos(sock, family, tos)
+        if receive_buffer is not None:
+            _set_receive_buffer(sock, receive_buffer)
 
     return _bound(network, port, bind, socket.SOCK_DGRAM, prepare)
+
+
+def _set_receive_buffer(sock: Socket, size: int) -> None:
+    # Linux cuts a size to its limit; BSD's systems refuse one, and leave it as it is.
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        if sys.platform == "linux" and sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < size:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
 
 
 def unix_listening_socket(

@@ -107,10 +107,22 @@ class RawServer(ConnectionLoop):
         return bound_sockets.unix_listening_socket(self.network, path, backlog, mode)
 
     def create_udpsocket(
-        self, port: int = 0, bind: str = "", *, reuse_port: bool = False, tos: int = 0
+        self,
+        port: int = 0,
+        bind: str = "",
+        *,
+        reuse_port: bool = False,
+        tos: int = 0,
+        receive_buffer: int | None = None,
     ) -> Socket:
-        """Return a datagram socket bound as `create_serversocket` says."""
-        return bound_sockets.datagram_socket(self.network, port, bind, reuse_port, tos)
+        """Return a datagram socket bound as `create_serversocket` says.
+
+        `receive_buffer`: bytes that may wait to be taken (each small datagram has some 800), None
+        for the system's number. Linux gives no more than net.core.rmem_max, but to root.
+        """
+        return bound_sockets.datagram_socket(
+            self.network, port, bind, reuse_port, tos, receive_buffer
+        )
 
     def create_multicastsocket(
         self,
