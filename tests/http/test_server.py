@@ -6,10 +6,10 @@ from kit.joined import listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer
+from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import HttpResponse
 from rawserver.http.server import HttpServer
-from rawserver.http.server_connection import Answer
 
 
 def ask(raw_server: RawServer, server: HttpServer, request: bytes) -> Recorder:
@@ -100,8 +100,8 @@ def log_of(raw_server: RawServer, respond: Callable[..., HttpResponse | None]) -
     server = HttpServer(
         raw_server,
         respond,
-        access_log=lambda request, response: log.append(
-            f"{request.ip} {request.method} {request.path} {response.status}"
+        access_log=lambda request, response, length: log.append(
+            f"{request.ip} {request.method} {request.path} {response.status} {length}"
         ),
     )
     until_lost(raw_server, ask(raw_server, server, b"GET /a HTTP/1.0\r\n\r\n"))
@@ -113,15 +113,15 @@ def test_the_access_log_is_told_of_each_answer_once(raw_server: RawServer) -> No
         for status in (404, 200):
             raw_server.add_task(later, 0, (HttpResponse(status=status),))
 
-    assert log_of(raw_server, echo) == ["127.0.0.1 GET /a 200"]
-    assert log_of(raw_server, later_and_twice) == ["127.0.0.1 GET /a 404"]
+    assert log_of(raw_server, echo) == ["127.0.0.1 GET /a 200 22"]
+    assert log_of(raw_server, later_and_twice) == ["127.0.0.1 GET /a 404 0"]
 
 
 def test_a_fault_of_the_access_log_costs_no_answer() -> None:
     reported: list[str] = []
     raw_server = RawServer(errorfunc=lambda level, text: reported.append(text))
 
-    def log(request: HttpRequest, response: HttpResponse) -> None:
+    def log(request: HttpRequest, response: HttpResponse, length: int) -> None:
         raise OSError("the disk is full")
 
     try:

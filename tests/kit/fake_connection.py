@@ -34,6 +34,9 @@ class FakeConnection:
     def close(self) -> None:
         self.lost = True
 
+    def reset(self) -> None:
+        self.lost = True
+
     def close_when_flushed(self) -> None:
         self.closing = True
         self.lost = not self.full
