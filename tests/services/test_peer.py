@@ -11,7 +11,16 @@ from kit.seeding import Scene
 from rawserver import RawServer
 from rawserver.services import peer as peer_module
 from rawserver.wire import peer_wire
-from rawserver.wire.peer_wire import Bitfield, Choke, Handshake, Have, Interested, Piece, Unchoke
+from rawserver.wire.peer_wire import (
+    Bitfield,
+    Choke,
+    Handshake,
+    Have,
+    Interested,
+    Piece,
+    Request,
+    Unchoke,
+)
 
 
 def seeding(raw_server: RawServer, folder: Path, size: int = 200_000) -> Scene:
@@ -221,3 +230,95 @@ def test_what_we_have_grows_is_told_to_all(raw_server: RawServer, tmp_path: Path
     run_until(raw_server, lambda: len(watcher.got(Have)) == 7)
     assert sorted(have.index for have in watcher.got(Have)) == list(range(7))
     assert scene.path.read_bytes() == scene.data
+
+
+def test_what_a_peer_has_itself_it_hears_of_with_something_else_or_in_the_end(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    scene = Scene(raw_server, tmp_path)
+    run_until(raw_server, lambda: scene.owner.checked)
+    seed = joined(scene)
+    seed.send(peer_wire.encode_bitfield(b"\xfe") + peer_wire.UNCHOKE)
+    for _ in range(6):
+        serve(scene, seed)
+    assert type(seed.messages[-1]) is Request
+    last = serve(scene, seed)
+    run_until(raw_server, lambda: len(seed.got(Have)) == 7)
+    assert seed.got(Have)[-1] == Have(last)
+
+
+def test_who_waits_for_us_anyhow_hears_of_pieces_with_what_is_said_next(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    scene = Scene(raw_server, tmp_path)
+    run_until(raw_server, lambda: scene.owner.checked)
+    seed = joined(scene)
+    watcher = watch(scene)
+    (ours,) = [peer for peer in scene.torrent.peers if peer.peer_id == watcher.peer_id]
+    watcher.send(peer_wire.INTERESTED)
+    run_until(raw_server, lambda: watcher.got(Unchoke))
+    ours.send_choke()
+    seed.send(peer_wire.encode_bitfield(b"\xfe") + peer_wire.UNCHOKE)
+    told = [Have(serve(scene, seed)) for _ in range(2)]
+    ours.send_unchoke()
+    run_until(raw_server, lambda: len(watcher.got(Unchoke)) == 2)
+    assert watcher.messages[-3:] == [*told, Unchoke()]
+
+
+def test_who_is_told_nothing_else_hears_of_pieces_a_moment_later(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    scene = Scene(raw_server, tmp_path)
+    run_until(raw_server, lambda: scene.owner.checked)
+    seed = joined(scene)
+    watcher = watch(scene)
+    (ours,) = [peer for peer in scene.torrent.peers if peer.peer_id == watcher.peer_id]
+    watcher.send(peer_wire.INTERESTED)
+    run_until(raw_server, lambda: watcher.got(Unchoke))
+    ours.send_choke()
+    seed.send(peer_wire.encode_bitfield(b"\xfe") + peer_wire.UNCHOKE)
+    serve(scene, seed)
+    scene.torrent.peers.tick(raw_server.network.time(), False)
+    run_until(raw_server, lambda: watcher.got(Have))
+    assert not seed.got(Have)
+
+
+def test_what_waits_to_be_said_is_little(
+    raw_server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_module, "MAX_HELD_BYTES", 8)
+    scene = Scene(raw_server, tmp_path)
+    run_until(raw_server, lambda: scene.owner.checked)
+    seed = joined(scene)
+    seed.send(peer_wire.encode_bitfield(b"\xfe") + peer_wire.UNCHOKE)
+    for _ in range(3):
+        serve(scene, seed)
+    run_until(raw_server, lambda: len(seed.got(Have)) == 3)
+
+
+def watch(scene: Scene) -> ScriptedPeer:
+    """Return a peer that has joined beside another."""
+    watcher = ScriptedPeer(scene.raw_server, scene.metainfo.info_hash, b"-XX0001-another-peer")
+    watcher.dial(scene.port.port)
+    run_until(scene.raw_server, lambda: watcher.got(Handshake) and len(scene.torrent.peers) == 2)
+    return watcher
+
+
+def serve(scene: Scene, seed: ScriptedPeer) -> int:
+    """Send one of the pieces that were asked for, when there is one; return its index."""
+
+    def asked() -> list[int]:
+        blocks = [request.index for request in seed.got(Request)]
+        pieces = [index for index in blocks if not scene.torrent.have.has(index)]
+        return [i for i in pieces if blocks.count(i) * 16384 >= scene.metainfo.piece_size(i)]
+
+    run_until(scene.raw_server, asked)
+    index = asked()[0]
+    for request in seed.got(Request):
+        if request.index == index:
+            start = index * 32768 + request.begin
+            seed.send(
+                peer_wire.encode_piece_header(*request) + scene.data[start : start + request.length]
+            )
+    run_until(scene.raw_server, lambda: scene.torrent.have.has(index))
+    return index

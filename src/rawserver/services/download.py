@@ -198,7 +198,9 @@ class Download:
             if peer.bits.has(index):
                 peer.interesting -= 1
                 peer.update_interest()
-            peer.send(have)
+            peer.send_have(have, index)
+            if self.complete:
+                peer.send_all_held()
         self._owner.piece_verified(index)
 
     # Bad data.

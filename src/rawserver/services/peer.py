@@ -35,6 +35,9 @@ HANDSHAKE_TIMEOUT_SECONDS = 10.0
 # Transmission asks ten seconds ahead of a peer that names no limit of its own: 60 MiB a second are
 # 38,000 blocks. Only those who hold a slot may have any, so this bounds memory to some 10 MB each.
 MAX_WANTED_BLOCKS = 50_000
+# So many bytes of `have` messages wait for one peer at the most: a torrent may have millions of
+# pieces, and a packet holds no more.
+MAX_HELD_BYTES = 1400
 # Everybody asks for 16 KiB; 128 KiB is what old clients were allowed, and is still asked for.
 MAX_BLOCK_LENGTH = 128 * 1024
 
@@ -43,12 +46,11 @@ class Peer:
     """The handler of one connection, and what is known of who is at its other end."""
 
     __slots__ = (
-        "_deadline", "address", "am_choking", "am_interested", "bits", "close_reason", "closed",
-        "connected_at", "connection", "decoder", "downloaded", "failed_pieces", "interesting",
-        "last_block_at", "last_received_at", "last_sent_at", "outgoing", "peer_choking", "peer_id",
-        "peer_interested", "pipeline", "port", "readable_piece",
-        "reading", "snubbed", "torrent",
-        "unchoked_at", "uploaded", "wanted",
+        "_deadline", "_held", "_held_is_news", "address", "am_choking", "am_interested", "bits",
+        "close_reason", "closed", "connected_at", "connection", "decoder", "downloaded",
+        "failed_pieces", "interesting", "last_block_at", "last_received_at", "last_sent_at",
+        "outgoing", "peer_choking", "peer_id", "peer_interested", "pipeline", "port",
+        "readable_piece", "reading", "snubbed", "torrent", "unchoked_at", "uploaded", "wanted",
     )  # fmt: skip
 
     def __init__(self, port: PeerPort, address: Address, torrent: Torrent | None = None) -> None:
@@ -80,6 +82,9 @@ class Peer:
         self.connected_at = self.unchoked_at = now
         self.last_block_at = self.last_received_at = self.last_sent_at = now
         self._deadline: Task | None = None
+        # Messages that go out with the next one, and whether the peer could make something of them.
+        self._held = b""
+        self._held_is_news = False
 
     # What the choker asks of a peer (rawserver.swarm.choker.ChokerPeer).
 
@@ -200,7 +205,40 @@ class Peer:
         assert self.connection is not None
         if not self.closed:
             self.last_sent_at = self.port.raw_server.network.time()
-            self.connection.write(data)
+            self.connection.write(self.take_held() + data if self._held else data)
+
+    def send_have(self, have: bytes, index: int) -> None:
+        """Tell of a piece that we have now: at once, if that lets the peer do anything sooner.
+
+        What it has itself is no news: only a seed must be known as one in the end, and so
+        `send_all_held` is called then. Nor can a peer ask for a piece that waits for what it
+        asked for already, or for us to unchoke it: it hears of it with what is said next, or by
+        `send_held_news`, within a second or so.
+        """
+        is_news = not self.bits.has(index)
+        if is_news and not (self.peer_interested and (self.am_choking or self.wanted)):
+            self.send(have)
+            return
+        self._held += have
+        self._held_is_news = self._held_is_news or is_news
+        if len(self._held) > MAX_HELD_BYTES:
+            self.send(b"")
+
+    def take_held(self) -> bytes:
+        """Return what is to be sent ahead of the next message; it is held no longer."""
+        held, self._held = self._held, b""
+        self._held_is_news = False
+        return held
+
+    def send_held_news(self) -> None:
+        """Send what waits to be said with something else, if the peer could use it."""
+        if self._held_is_news:
+            self.send(b"")
+
+    def send_all_held(self) -> None:
+        """Send all that waits to be said with something else."""
+        if self._held:
+            self.send(b"")
 
     def send_choke(self) -> None:
         self.am_choking = True

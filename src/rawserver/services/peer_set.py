@@ -144,6 +144,8 @@ class PeerSet:
                 peer.close("has everything, as we have")
             elif now - peer.last_sent_at > KEEP_ALIVE_SECONDS:
                 peer.send(KEEP_ALIVE)
+            else:
+                peer.send_held_news()
         self.dial_more(now)
 
     def close_all(self, reason: str) -> None:

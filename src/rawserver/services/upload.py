@@ -170,7 +170,7 @@ class Upload:
             self.serve(peer)
 
     def _send_blocks(self, peer: Peer, run: list[Request], buffer: memoryview) -> None:
-        parts: list[bytes | memoryview] = []
+        parts: list[bytes | memoryview] = [peer.take_held()]
         start = 0
         for index, begin, length in run:
             parts.append(encode_piece_header(index, begin, length))
