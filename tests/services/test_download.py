@@ -13,7 +13,7 @@ from rawserver import RawServer
 from rawserver.services import download as download_module
 from rawserver.services import storage as storage_module
 from rawserver.services import torrent as torrent_module
-from rawserver.swarm import block_requests
+from rawserver.swarm import asked_blocks, block_requests
 from rawserver.wire import peer_wire
 from rawserver.wire.peer_wire import Cancel, Have, Request
 
@@ -153,7 +153,7 @@ def test_a_peer_that_went_silent_does_not_hold_up_the_end(
 def test_peers_that_went_silent_do_not_keep_the_end_from_one_that_sends(
     raw_server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block_requests, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(asked_blocks, "QUIET_SECONDS", 0.02)
     monkeypatch.setattr(torrent_module, "TICK_SECONDS", 0.02)
     scene = Scene(raw_server, tmp_path, 32768)
     for number in range(block_requests.MAX_PEERS_PER_BLOCK):

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawserver.swarm import block_requests
+from rawserver.swarm.asked_blocks import QUIET_SECONDS
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.swarm.block_requests import (
     ENDGAME_DEPTH,
     MAX_PEERS_PER_BLOCK,
     PAROLE_SECONDS,
-    QUIET_SECONDS,
     Block,
     BlockRequests,
 )

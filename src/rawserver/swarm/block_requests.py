@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple
 
+from rawserver.swarm.asked_blocks import AskedBlocks, times_in
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.swarm.piece_picker import PiecePicker
 from rawserver.swarm.started_piece import Block, PeerT, StartedPiece
@@ -23,9 +24,6 @@ MAX_PEERS_PER_BLOCK = 3
 # How far into the endgame a peer is asked ahead for what others were asked too. Every such block
 # may come twice; 256 KiB a peer is the most that is wasted so, and enough for the last second.
 ENDGAME_DEPTH = 16
-# Who sends nothing for so long keeps nobody from what it was asked for: three could else hold up
-# the end until they are snubbed.
-QUIET_SECONDS = 3.0
 # Blocks that came wait in memory for the rest of their piece. Above this much in started pieces,
 # peers share them before they start new ones. It is no hard limit: a piece whose peers have all
 # gone holds its place, and must not stop the others.
@@ -48,27 +46,6 @@ class Received(NamedTuple, Generic[PeerT]):
 _ONE_OF_MANY: Received[Any] = Received(False, ())
 
 
-class _Asked(Generic[PeerT]):
-    """What one peer was asked for and did not send yet."""
-
-    __slots__ = ("blocks", "gave_back", "heard", "heard_at", "piece", "quiet")
-
-    def __init__(self) -> None:
-        self.heard = True  # since the last tick
-        self.heard_at = 0.0
-        self.quiet = False
-        self.blocks: dict[Block, StartedPiece[PeerT]] = {}
-        self.piece: StartedPiece[PeerT] | None = None  # whose free blocks this peer takes
-        # It was snubbed: each of its blocks may also be free or asked of another.
-        self.gave_back = False
-
-    def becomes_quiet(self, now: float) -> bool:
-        if self.heard or not self.blocks:
-            self.heard, self.heard_at, self.quiet = False, now, False
-        was_quiet, self.quiet = self.quiet, now - self.heard_at >= QUIET_SECONDS
-        return self.quiet and not was_quiet
-
-
 class BlockRequests(Generic[PeerT]):
     """The blocks of all pieces that are being fetched, and the peers that were asked for them.
 
@@ -86,7 +63,7 @@ class BlockRequests(Generic[PeerT]):
         self._piece_lengths = piece_lengths
         self._picker = picker
         self._block_length = block_length
-        self._asked: dict[PeerT, _Asked[PeerT]] = {}
+        self._asked: dict[PeerT, AskedBlocks[PeerT]] = {}
         self._started: dict[int, StartedPiece[PeerT]] = {}
         self._open: dict[int, StartedPiece[PeerT]] = {}  # those started that have free blocks
         self._paroled: dict[int, StartedPiece[PeerT]] = {}  # those started that are on parole
@@ -136,7 +113,7 @@ class BlockRequests(Generic[PeerT]):
         """Return up to `count` blocks to ask a peer for that has the pieces in `bits`."""
         asked = self._asked.get(peer)
         if asked is None:
-            asked = self._asked[peer] = _Asked()
+            asked = self._asked[peer] = AskedBlocks()
         if asked.gave_back and not asked.blocks:
             asked.gave_back = False
         blocks: list[Block] = []
@@ -150,7 +127,7 @@ class BlockRequests(Generic[PeerT]):
         return blocks
 
     def _take(
-        self, piece: StartedPiece[PeerT], peer: PeerT, asked: _Asked[PeerT], count: int
+        self, piece: StartedPiece[PeerT], peer: PeerT, asked: AskedBlocks[PeerT], count: int
     ) -> list[Block]:
         if asked.gave_back:
             taken = piece.take_but(count, asked.blocks)
@@ -175,13 +152,13 @@ class BlockRequests(Generic[PeerT]):
             if not piece.parole:
                 piece.worker = None
 
-    def _stop_working(self, asked: _Asked[PeerT]) -> None:
+    def _stop_working(self, asked: AskedBlocks[PeerT]) -> None:
         if asked.piece is not None:
             asked.piece.worker = None
             asked.piece = None
 
     def _choose(
-        self, peer: PeerT, bits: Bitfield, asked: _Asked[PeerT]
+        self, peer: PeerT, bits: Bitfield, asked: AskedBlocks[PeerT]
     ) -> StartedPiece[PeerT] | None:
         """Find a piece with free blocks for a peer; the peer becomes its worker if it has none."""
         piece = self._unattended(peer, bits, asked)
@@ -197,7 +174,7 @@ class BlockRequests(Generic[PeerT]):
         return piece
 
     def _unattended(
-        self, peer: PeerT, bits: Bitfield, asked: _Asked[PeerT]
+        self, peer: PeerT, bits: Bitfield, asked: AskedBlocks[PeerT]
     ) -> StartedPiece[PeerT] | None:
         """Find a piece that nobody works on, rather one of which this peer was asked before."""
         found = None
@@ -212,7 +189,7 @@ class BlockRequests(Generic[PeerT]):
                 found = found or piece
         return found
 
-    def _shared(self, bits: Bitfield, asked: _Asked[PeerT]) -> StartedPiece[PeerT] | None:
+    def _shared(self, bits: Bitfield, asked: AskedBlocks[PeerT]) -> StartedPiece[PeerT] | None:
         """Find a piece that its worker may be helped with, the one that needs it most."""
         helped = (
             piece
@@ -236,7 +213,9 @@ class BlockRequests(Generic[PeerT]):
 
     # The endgame.
 
-    def _repeat(self, peer: PeerT, bits: Bitfield, asked: _Asked[PeerT], count: int) -> list[Block]:
+    def _repeat(
+        self, peer: PeerT, bits: Bitfield, asked: AskedBlocks[PeerT], count: int
+    ) -> list[Block]:
         """Ask for blocks that others were asked for already, of the longest started piece first."""
         count = min(count, ENDGAME_DEPTH - len(asked.blocks))
         repeated: list[Block] = []
@@ -252,24 +231,27 @@ class BlockRequests(Generic[PeerT]):
         return repeated
 
     def _repeatable(
-        self, piece: StartedPiece[PeerT], asked: _Asked[PeerT], count: int
+        self, piece: StartedPiece[PeerT], asked: AskedBlocks[PeerT], count: int
     ) -> list[Block]:
+        others = self._expected_of(piece, quiet=asked.quiet)
         blocks = []
         for block in piece.blocks:
             if block not in piece.senders and block not in asked.blocks:
-                if self._times_asked(piece, block, quiet=asked.quiet) < MAX_PEERS_PER_BLOCK:
+                if times_in(others, block) < MAX_PEERS_PER_BLOCK:
                     blocks.append(block)
                     if len(blocks) == count:
                         break
         return blocks
 
-    def _times_asked(self, piece: StartedPiece[PeerT], block: Block, quiet: bool = True) -> int:
-        """Count who was asked for a block and not snubbed since; those who are quiet if `quiet`."""
-        everybody = (self._asked[worker] for worker in piece.workers)
-        return sum(
-            block in asked.blocks and not asked.gave_back and (quiet or not asked.quiet)
-            for asked in everybody
-        )
+    def _expected_of(
+        self, piece: StartedPiece[PeerT], quiet: bool
+    ) -> list[dict[Block, StartedPiece[PeerT]]]:
+        """Return what each was asked for and not snubbed since; of those who are quiet if `quiet`.
+
+        Only workers of the piece count.
+        """
+        everybody = [self._asked[worker] for worker in piece.workers]
+        return [a.blocks for a in everybody if not a.gave_back and (quiet or not a.quiet)]
 
     # Receiving.
 
@@ -347,7 +329,7 @@ class BlockRequests(Generic[PeerT]):
         for block, piece in reversed(asked.blocks.items()):
             self._free(piece, block, maybe_free=before)
 
-    def _release_pieces(self, peer: PeerT, asked: _Asked[PeerT]) -> None:
+    def _release_pieces(self, peer: PeerT, asked: AskedBlocks[PeerT]) -> None:
         self._stop_working(asked)
         for piece in self._paroled.values():
             if piece.worker == peer:
@@ -355,7 +337,7 @@ class BlockRequests(Generic[PeerT]):
 
     def _free(self, piece: StartedPiece[PeerT], block: Block, maybe_free: bool) -> None:
         """Make a block free, unless somebody else was asked for it and is expected to send it."""
-        if piece.workers and self._times_asked(piece, block):
+        if piece.workers and times_in(self._expected_of(piece, quiet=True), block):
             return
         if maybe_free and block in piece.free:
             return

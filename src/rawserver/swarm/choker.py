@@ -88,10 +88,11 @@ class Choker:
 
         A peer that is no longer interested keeps no slot.
         """
-        holders = [other for other in peers if other.interested and not other.choked_by_us]
-        free = max(0, self.slots - len(holders))
-        waiting = [other for other in peers if other.interested and other.choked_by_us]
-        unchoke = self._longest_waiting(waiting)[:free]
+        interested = [other for other in peers if other.interested]
+        waiting = [other for other in interested if other.choked_by_us]
+        free = max(0, self.slots - len(interested) + len(waiting))
+        # Mostly there is none.
+        unchoke = self._longest_waiting(waiting)[:free] if free else []
         loses = peer in peers and not peer.interested and not peer.choked_by_us
         return Decision(unchoke, [peer] if loses else [])
 
