@@ -43,9 +43,6 @@ static struct iovec parts[MOST_AT_ONCE];
 static uint8_t replies[MOST_AT_ONCE][MOST_REPLY];
 static unsigned going_count;
 static struct sockaddr_in tracker_address;
-/* While filling: the next peer to arrive; all have been asked when it is `peers`. */
-static bool filling;
-static uint32_t next_arrival, arrived;
 
 static uint8_t *put(uint8_t *at, uint64_t value, int size) {
     for (int place = size; place--; value >>= 8)
@@ -184,7 +181,7 @@ static void give_up(double seconds) {
     for (uint32_t index = 0; index < window; index++) {
         if (!slots[index].busy || time - slots[index].began < seconds * 1e9)
             continue;
-        lost++;
+        lose();
         if (filling)
             ask(index);
         else

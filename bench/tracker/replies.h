@@ -1,11 +1,18 @@
 /* What the tracker answered: counted, and looked at, so that nonsense is not taken for speed. */
 
+#pragma once
+
 #include "../latencies.h"
 #include "population.h"
 
 #define LONGEST_INTERVAL 86400u
+/* A server that loses more while it is filled does not answer. */
+#define MOST_LOST_OF_FILLING 100000u
 
 static bool measuring;
+/* While filling: the next peer to arrive, and how many have been answered. */
+static bool filling;
+static uint32_t next_arrival, arrived;
 static uint64_t announces, scrapes, connects, errors, lost, late, peers_given;
 /* Of all announces: the peers that the tracker counted, and those that are there. */
 static uint64_t peers_counted, peers_there;
@@ -14,6 +21,13 @@ static uint64_t peers_counted, peers_there;
 static void wrong(const char *why, const void *text, size_t size) {
     if (!errors++)
         fprintf(stderr, "load: %s: %.*s\n", why, (int)(size < 300 ? size : 300), (const char *)text);
+}
+
+static void lose(void) {
+    if (++lost > MOST_LOST_OF_FILLING && filling) {
+        fprintf(stderr, "load: the tracker does not answer\n");
+        exit(1);
+    }
 }
 
 static void announced(const struct request *request, uint64_t interval, uint64_t complete,
