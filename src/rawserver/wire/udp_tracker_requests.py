@@ -30,7 +30,9 @@ HEAD = Struct(">8sI4s")
 # connection id, action, transaction id, info-hash, peer id, downloaded, left, uploaded, event, ip,
 # key, num_want, port
 ANNOUNCE_STRUCT = Struct(">8sI4s20s20sqqqI4sIiH")
-_NO_IP = bytes(4)
+# The same without the amounts of data, which only accounts are kept of, and the action.
+ANNOUNCE_WITHOUT_AMOUNTS = Struct(">8s4x4s20s20s8xq8xI4sIiH")
+NO_IP = bytes(4)
 
 
 class UdpConnect(NamedTuple):
@@ -141,7 +143,7 @@ def decode_udp_announce(data: bytes) -> tuple[AnnounceRequest, str]:
         EVENTS[event] if event < 4 else Event.NONE,
         numwant if numwant >= 0 else None,
         key=b"%08X" % key if key else b"",
-        ip=ip_to_text(ip) if ip != _NO_IP else "",
+        ip=ip_to_text(ip) if ip != NO_IP else "",
     )
     return request, decode_url_data(data, ANNOUNCE_LENGTH) if len(data) > ANNOUNCE_LENGTH else ""
 
@@ -158,12 +160,12 @@ def decode_udp_scrape(data: bytes) -> tuple[bytes, ...]:
 
 def _ipv4(text: str) -> bytes:
     if not text:
-        return _NO_IP
+        return NO_IP
     try:
         packed = ip_to_bytes(text)
     except ValueError:
-        return _NO_IP
-    return packed if len(packed) == 4 else _NO_IP
+        return NO_IP
+    return packed if len(packed) == 4 else NO_IP
 
 
 def _key_number(key: bytes) -> int:
