@@ -24,6 +24,7 @@ RESPONSE = AnnounceResponse(
     downloaded=5,
     tracker_id=b"\xff",
     warning="Vorsicht ü",
+    external_ip=b"\xc0\x00\x02\x07",
 )
 
 
@@ -63,6 +64,32 @@ def test_a_failure_says_nothing_else() -> None:
     data = encode_announce_response(RESPONSE._replace(failure="not here"))
     assert data == b"d14:failure reason8:not heree"
     assert decode_announce_response(data) == AnnounceResponse(failure="not here")
+
+
+def test_who_is_refused_may_be_told_when_to_come_again() -> None:
+    for retry_in, text in ((60, b"i1e"), (61, b"i2e"), (3600, b"i60e"), (0, b"5:never")):
+        refusal = AnnounceResponse(failure="not now", retry_in=retry_in)
+        data = encode_announce_response(refusal)
+        assert data == b"d14:failure reason7:not now8:retry in" + text + b"e"
+        read = decode_announce_response(data)
+        assert read == refusal._replace(retry_in=-(-retry_in // 60) * 60)
+
+
+@pytest.mark.parametrize("value", [b"i0e", b"i-1e", b"4:soon", b"le", b"0:"])
+def test_a_retry_that_makes_no_sense_is_as_not_said(value: bytes) -> None:
+    refusal = decode_announce_response(b"d14:failure reason1:x8:retry in" + value + b"e")
+    assert refusal == AnnounceResponse(failure="x")
+
+
+def test_a_tracker_cannot_say_to_come_again_in_a_year() -> None:
+    refusal = decode_announce_response(b"d14:failure reason1:x8:retry ini525600ee")
+    assert refusal.retry_in == MAX_INTERVAL_SECONDS
+
+
+@pytest.mark.parametrize("value", [b"3:abc", b"0:", b"9:192.0.2.1", b"i3e", b"le"])
+def test_an_external_address_that_is_none_is_left_out(value: bytes) -> None:
+    data = b"d11:external ip" + value + b"8:intervali60ee"
+    assert decode_announce_response(data) == AnnounceResponse(60)
 
 
 def test_what_opentracker_sends() -> None:

@@ -1,4 +1,4 @@
-"""What an HTTP tracker replies to an announce (BEP 3, BEP 23 compact, BEP 7 IPv6)."""
+"""What an HTTP tracker replies to an announce (BEP 3, 23 compact, 7 IPv6, 24, 31)."""
 
 from typing import Any, NamedTuple
 
@@ -23,12 +23,14 @@ MAX_TRACKER_ID_LENGTH = 1024
 
 
 class AnnounceResponse(NamedTuple):
-    """A tracker's reply; if `failure` is not empty nothing else counts.
+    """A tracker's reply; if `failure` is not empty nothing else counts but `retry_in`.
 
     `interval`, `min_interval`: seconds. `complete`, `incomplete`, `downloaded`: seeds, the other
     peers, and how often the torrent has been completed; None where the tracker does not say.
     `packed`: the peers in compact form, IPv4 and IPv6, if whoever made the reply has them so; they
-    are then what a compact reply lists.
+    are then what a compact reply lists. `retry_in`: after how many seconds one who is refused may
+    ask again, in whole minutes; 0 for never, None where the tracker does not say (BEP 31).
+    `external_ip`: the address that the tracker sees the client at, 4 or 16 bytes, or b"" (BEP 24).
     """
 
     interval: int = DEFAULT_INTERVAL_SECONDS
@@ -41,6 +43,8 @@ class AnnounceResponse(NamedTuple):
     warning: str = ""
     failure: str = ""
     packed: tuple[bytes, bytes] | None = None
+    retry_in: int | None = None
+    external_ip: bytes = b""
 
 
 def encode_announce_response(
@@ -51,7 +55,7 @@ def encode_announce_response(
     ValueError if a peer of a compact reply has no address but a host name.
     """
     if response.failure:
-        return encode({b"failure reason": response.failure.encode()})
+        return encode(_encode_failure(response))
     reply: dict[bytes, Any] = {b"interval": response.interval}
     numbers = {
         b"complete": response.complete,
@@ -67,6 +71,8 @@ def encode_announce_response(
             reply[b"peers6"] = peers6
     else:
         reply[b"peers"] = [_encode_peer(peer, no_peer_id) for peer in response.peers]
+    if response.external_ip:
+        reply[b"external ip"] = response.external_ip
     if response.tracker_id:
         reply[b"tracker id"] = response.tracker_id
     if response.warning:
@@ -91,10 +97,15 @@ def decode_announce_response(data: bytes) -> AnnounceResponse:
         raise AnnounceError("the reply is not a dictionary")
     failure = reply.get(b"failure reason")
     if failure is not None:
-        return AnnounceResponse(failure=_text(failure) or "the tracker gives no reason")
+        return AnnounceResponse(
+            failure=_text(failure) or "the tracker gives no reason",
+            retry_in=_decode_retry(reply.get(b"retry in")),
+        )
     interval = _count(reply.get(b"interval")) or DEFAULT_INTERVAL_SECONDS
     min_interval = _count(reply.get(b"min interval"))
     tracker_id = reply.get(b"tracker id")
+    external_ip = reply.get(b"external ip")
+    known = isinstance(external_ip, bytes) and len(external_ip) in (4, 16)
     return AnnounceResponse(
         interval=min(interval, MAX_INTERVAL_SECONDS),
         min_interval=None if min_interval is None else min(min_interval, MAX_INTERVAL_SECONDS),
@@ -104,7 +115,25 @@ def decode_announce_response(data: bytes) -> AnnounceResponse:
         downloaded=_count(reply.get(b"downloaded")),
         tracker_id=tracker_id[:MAX_TRACKER_ID_LENGTH] if isinstance(tracker_id, bytes) else b"",
         warning=_text(reply.get(b"warning message")),
+        external_ip=external_ip if known else b"",
     )
+
+
+def _encode_failure(response: AnnounceResponse) -> dict[bytes, Any]:
+    reply: dict[bytes, Any] = {b"failure reason": response.failure.encode()}
+    if response.retry_in == 0:
+        reply[b"retry in"] = b"never"
+    elif response.retry_in is not None:
+        reply[b"retry in"] = -(-response.retry_in // 60)  # not before the time
+    return reply
+
+
+def _decode_retry(value: Any) -> int | None:
+    if value == b"never":
+        return 0
+    minutes = _count(value)
+    # BEP 31 has it more than 0; what makes no sense is no "never".
+    return min(minutes * 60, MAX_INTERVAL_SECONDS) if minutes else None
 
 
 def _encode_peer(peer: Peer, no_peer_id: bool) -> dict[bytes, Any]:
