@@ -12,9 +12,12 @@ from rawserver.services.resume_record import resume_path
 from rawserver.services.storage import StorageError
 from rawserver.services.torrent import Torrent, TorrentOwner
 from rawserver.services.torrent_status import TorrentStatus
-from rawserver.services.tracker import Tracker
+from rawserver.services.tracker import Asker, Tracker
+from rawserver.services.tracker.only_listed import OnlyListed
+from rawserver.services.tracker.published import Published
+from rawserver.swarm.registry import AnnounceResult
 from rawserver.wire.announce_request import AnnounceRequest, Event
-from rawserver.wire.compact_peers import is_address
+from rawserver.wire.compact_peers import ip_to_text, is_address
 from rawserver.wire.magnet import build_magnet
 from rawserver.wire.metainfo import Metainfo
 
@@ -125,7 +128,7 @@ class Share:
         self.tracker_url: str | None = None
         self._tracker: Tracker | None = None
         self._torrents: list[SharedTorrent] = []
-        self._names: dict[bytes, str] = {}
+        self._published = Published()
         self._paths: dict[str, bytes] = {}
         self.tiers: tuple[tuple[str, ...], ...] = tuple((url,) for url in announce)
         if not announce:
@@ -135,9 +138,9 @@ class Share:
         self._tracker = Tracker(
             self.raw_server,
             interval=TRACKER_INTERVAL_SECONDS,
-            allowed=self._names.__contains__,
-            name_of=self._names.get,
-            heard=self._heard,
+            catalog=self._published,
+            gates=[OnlyListed(self._published)],
+            watchers=[self._heard],
         )
         try:
             self._tracker.listen(port)
@@ -147,12 +150,12 @@ class Share:
         self.tracker_url = f"{self._base_url()}/announce"
         self.tiers = ((self.tracker_url,),)
 
-    def _heard(self, announce: AnnounceRequest, ip: str) -> None:
+    def _heard(self, announce: AnnounceRequest, asker: Asker, result: AnnounceResult) -> None:
         """Dial who announced to our tracker, if he does not reach us by himself."""
         if announce.left and announce.event is not Event.STOPPED:
             for shared in self._torrents:
                 if shared.metainfo.info_hash == announce.info_hash:
-                    shared.dial_back(announce.peer_id, (ip, announce.port))
+                    shared.dial_back(announce.peer_id, (ip_to_text(asker.ip), announce.port))
 
     def _base_url(self) -> str:
         assert self._tracker is not None
@@ -178,7 +181,7 @@ class Share:
         """Serve a .torrent beside the tracker; returns its URL, None without a tracker."""
         if self._tracker is None:
             return None
-        self._names[metainfo.info_hash] = metainfo.name
+        self._published.add(metainfo)
         name = quote(metainfo.name, safe="")
         path = f"/{name}.torrent"
         if self._paths.setdefault(path, metainfo.info_hash) != metainfo.info_hash:

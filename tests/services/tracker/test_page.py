@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from rawserver.services.tracker_page import tracker_page
+from rawserver.services.tracker.page import tracker_page
 from rawserver.wire.scrape import ScrapeFile
 
 HASH = bytes(range(20))

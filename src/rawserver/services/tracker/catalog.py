@@ -1,0 +1,30 @@
+"""The torrents that a tracker knows more of than their info-hash."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Listed(NamedTuple):
+    """A torrent of a catalogue; `size` in bytes.
+
+    `failure` is what every announce is refused with, `warning` what it is answered beside its
+    peers; empty for neither (bttrack's `allowed_controls`).
+    """
+
+    name: str
+    size: int
+    failure: str = ""
+    warning: str = ""
+
+
+class Catalog(Protocol):
+    """Looks torrents up."""
+
+    def __contains__(self, info_hash: object) -> bool: ...
+
+    def find(self, info_hash: bytes) -> Listed | None:
+        """Return what is known of a torrent, None if it is not listed."""
+
+    def torrent(self, info_hash: bytes) -> bytes | None:
+        """Return the .torrent, None if there is none to give."""

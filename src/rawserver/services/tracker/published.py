@@ -1,0 +1,30 @@
+"""The torrents that a program tracks for itself: added one by one, kept in memory."""
+
+from __future__ import annotations
+
+from rawserver.services.tracker.catalog import Listed
+from rawserver.wire.metainfo import Metainfo
+
+
+class Published:
+    """A catalogue of what was added to it."""
+
+    def __init__(self) -> None:
+        self._torrents: dict[bytes, Metainfo] = {}
+
+    def add(self, metainfo: Metainfo) -> None:
+        """List a torrent from now on."""
+        self._torrents[metainfo.info_hash] = metainfo
+
+    def __contains__(self, info_hash: object) -> bool:
+        return info_hash in self._torrents
+
+    def find(self, info_hash: bytes) -> Listed | None:
+        """Return what is known of a torrent; None if it was not added."""
+        metainfo = self._torrents.get(info_hash)
+        return None if metainfo is None else Listed(metainfo.name, metainfo.total_size)
+
+    def torrent(self, info_hash: bytes) -> bytes | None:
+        """Return the .torrent, None if it was not added."""
+        metainfo = self._torrents.get(info_hash)
+        return None if metainfo is None else metainfo.raw

@@ -1,0 +1,195 @@
+"""The tracker's core: who asks by HTTP or UDP is let through its gates and told of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from rawserver.engine import RawServer
+from rawserver.engine.tls import TlsServer
+from rawserver.http.server import HttpServer
+from rawserver.services.tracker.asker import Asker, is_local, is_loopback
+from rawserver.services.tracker.catalog import Catalog
+from rawserver.services.tracker.gate import Gate, Refused, Watcher
+from rawserver.services.tracker.http_front import HttpFront
+from rawserver.services.tracker.loopback_peers import as_seen_from_outside
+from rawserver.swarm.announce_interval import DEFAULT_INTERVAL_SECONDS, AnnounceInterval
+from rawserver.swarm.memory_registry import MemoryRegistry
+from rawserver.swarm.registry import (
+    PEER_LIFETIME_SECONDS,
+    AnnounceResult,
+    Registry,
+    RegistryError,
+)
+from rawserver.wire.announce_request import AnnounceRequest, Event
+from rawserver.wire.announce_response import AnnounceResponse
+from rawserver.wire.compact_peers import ip_to_bytes
+from rawserver.wire.scrape import ScrapeFile
+
+# The registry is swept a little each time, so that no sweep holds up an announce.
+SWEEP_SECONDS = 1.0
+
+AnswerLater = Callable[[AnnounceResponse], None]
+ScrapeLater = Callable[[Sequence[ScrapeFile]], None]
+
+
+class Tracker:
+    """Tells the peers of a torrent of each other.
+
+    `registry` remembers them, by default in memory. `interval` is the time between announces, in
+    seconds, that peers are told (some are told up to a tenth less), `min_interval` the least, by
+    default a quarter. `catalog` knows torrents by name and size; whether others are tracked too is
+    for the gates. Each of `gates` may refuse an announce or add a warning; each of `watchers` is
+    told of every announce that was right. `trusts(ip)` says who may name another address than he
+    is seen at, by default those of local networks. `local_address` is where other machines reach
+    peers that announce from this one by a loopback address, by default this machine's own in the
+    network.
+    """
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        registry: Registry | None = None,
+        *,
+        interval: int = DEFAULT_INTERVAL_SECONDS,
+        min_interval: int | None = None,
+        catalog: Catalog | None = None,
+        gates: Iterable[Gate] = (),
+        watchers: Iterable[Watcher] = (),
+        trusts: Callable[[bytes], bool] = is_local,
+        local_address: str | None = None,
+    ) -> None:
+        random = raw_server.network.random
+        self.raw_server = raw_server
+        if registry is None:
+            lifetime = min(PEER_LIFETIME_SECONDS, 2.5 * interval)
+            registry = MemoryRegistry(random, peer_lifetime_seconds=lifetime)
+        self.registry: Registry = registry
+        self.interval = AnnounceInterval(random, interval, min_interval)
+        self.catalog = catalog
+        self.gates = list(gates)
+        self.watchers = list(watchers)
+        self.trusts = trusts
+        self.http = HttpFront(self)
+        self.port = 0
+        self._local_address = local_address
+        self._has_loopback_peers = False
+        self._sweeps = False
+        raw_server.add_context(self)
+
+    # Its life.
+
+    def listen(
+        self,
+        port: int = 0,
+        bind: str = "",
+        *,
+        tls: TlsServer | None = None,
+        proxy_protocol: bool = False,
+    ) -> None:
+        """Serve HTTP on a port (0: any free one, then in `port`) of an address, "" for all.
+
+        With `tls` it is HTTPS. Raises OSError when the port cannot be had.
+        """
+        serversocket = self.raw_server.create_serversocket(port, bind)
+        self.port = serversocket.getsockname()[1]
+        server = HttpServer(self.raw_server, self.http.respond)
+        self.raw_server.start_listening(
+            serversocket, server, self, tls=tls, proxy_protocol=proxy_protocol
+        )
+        self._begin_to_sweep()
+
+    def close(self) -> None:
+        """End the service and its connections."""
+        self.raw_server.remove_context(self)
+
+    def publish(self, path: str, body: bytes, content_type: str) -> None:
+        """Serve a file by HTTP at a path, percent-encoded as it stands in the URL."""
+        self.http.publish(path, body, content_type)
+
+    def _begin_to_sweep(self) -> None:
+        if not self._sweeps:
+            self._sweeps = True
+            self.raw_server.add_task(self._sweep, SWEEP_SECONDS, (), self)
+
+    def _sweep(self) -> None:
+        self.raw_server.add_task(self._sweep, SWEEP_SECONDS, (), self)
+        self.registry.expire(self.raw_server.network.time())
+
+    # Questions.
+
+    def announce(
+        self, request: AnnounceRequest, asker: Asker, later: AnswerLater
+    ) -> AnnounceResponse | None:
+        """Answer one announce; None if the registry must ask elsewhere: then `later(response)`.
+
+        What is refused is a response with a failure.
+        """
+        if request.ip and self.trusts(asker.ip):
+            asker = asker._replace(ip=ip_to_bytes(request.ip))
+        try:
+            warnings = [warning for gate in self.gates if (warning := gate(request, asker))]
+        except Refused as refusal:
+            return AnnounceResponse(failure=str(refusal), retry_in=refusal.retry_in)
+        warning = "; ".join(warnings)
+        try:
+            result = self.registry.announce(
+                request.info_hash,
+                request.peer_id,
+                asker.ip,
+                request.port,
+                request.left,
+                request.event,
+                request.numwant,
+                self.raw_server.network.time(),
+                request.key,
+                with_ids=not request.compact,
+                partial=request.event is Event.PAUSED,
+                later=lambda outcome: later(self._outcome(request, asker, warning, outcome)),
+            )
+        except RegistryError as error:
+            return AnnounceResponse(failure=str(error))
+        return None if result is None else self._outcome(request, asker, warning, result)
+
+    def _outcome(
+        self,
+        request: AnnounceRequest,
+        asker: Asker,
+        warning: str,
+        result: AnnounceResult | RegistryError,
+    ) -> AnnounceResponse:
+        if isinstance(result, RegistryError):
+            return AnnounceResponse(failure=str(result))
+        for watch in self.watchers:
+            watch(request, asker, result)
+        result = self.as_seen_by(asker.ip, result)
+        found = bool(result.peers4 or result.peers6)
+        lonely = request.left > 0 and not found and request.event is not Event.STOPPED
+        interval, least = self.interval.after(lonely)
+        return AnnounceResponse(
+            interval=interval,
+            min_interval=least,
+            peers=result.peers,
+            complete=result.complete,
+            incomplete=result.incomplete,
+            downloaded=result.downloaded,
+            warning=warning,
+            external_ip=asker.ip,
+            packed=(result.peers4, result.peers6),
+        )
+
+    def as_seen_by(self, ip: bytes, result: AnnounceResult) -> AnnounceResult:
+        """Return a result with peers of this machine at addresses that others reach."""
+        if is_loopback(ip):
+            self._has_loopback_peers = True
+            return result
+        if not self._has_loopback_peers:
+            return result
+        text = self._local_address or self.raw_server.network.primary_address()
+        address = ip_to_bytes(text)
+        return as_seen_from_outside(result, None if is_loopback(address) else address)
+
+    def scrape(
+        self, info_hashes: Sequence[bytes], later: ScrapeLater
+    ) -> Sequence[ScrapeFile] | None:
+        """Return what is known of torrents; None if the registry must ask: then `later(files)`."""
+        return self.registry.scrape(info_hashes, later)

@@ -1,0 +1,177 @@
+"""The tracker's core: gates, watchers, intervals, and whose address is believed."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from kit.tracker_desk import ADDRESS, GETTER, HASH, PORT, SEED, Desk, announce, ask, seed
+from rawserver.services.tracker import Asker, Refused, Tracker
+from rawserver.swarm.announce_interval import (
+    DEFAULT_INTERVAL_SECONDS,
+    JITTER,
+    LONELY_INTERVAL_SECONDS,
+)
+from rawserver.swarm.memory_registry import MemoryRegistry
+from rawserver.swarm.registry import AnnounceResult, RegistryError
+from rawserver.wire.announce_request import AnnounceRequest
+from rawserver.wire.announce_response import AnnounceResponse
+
+# Gates and watchers.
+
+
+def test_a_gate_refuses_or_warns() -> None:
+    def gate(announce: AnnounceRequest, asker: Asker) -> str | None:
+        if announce.info_hash != HASH:
+            raise Refused("not this one", retry_in=60)
+        return None if announce.left else "you have all"
+
+    tracker = Tracker(Desk(), gates=[gate])
+    refused = announce(tracker, info_hash=b"x" * 20)
+    assert refused[b"failure reason"] == b"not this one"
+    assert len(tracker.registry) == 0
+    assert b"warning message" not in announce(tracker)
+    assert seed(tracker)[b"warning message"] == b"you have all"
+
+
+def test_watchers_see_the_announces_that_were_right() -> None:
+    seen: list[tuple[AnnounceRequest, Asker, AnnounceResult]] = []
+    tracker = Tracker(Desk(), watchers=[lambda *about: seen.append(about)])
+    announce(tracker)
+    announce(tracker, port=None)
+    announce(tracker, ip="203.0.113.77", event="stopped")
+    ((request, asker, result),) = seen
+    assert (request.peer_id, asker.ip) == (GETTER, b"\xcb\x00\x71\x09")
+    assert result.incomplete == 1
+
+
+def test_a_peer_is_its_own_by_key_or_address() -> None:
+    tracker = Tracker(Desk())
+    announce(tracker, key="mine")
+    assert b"failure reason" in announce(tracker, ip="203.0.113.77", event="stopped")
+    assert b"failure reason" not in announce(tracker, ip="203.0.113.77", key="mine")
+
+
+class Elsewhere(MemoryRegistry):
+    """A registry that answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(Random(1))
+        self.answers: list[Callable[[], None]] = []
+
+    def announce(self, *args: Any, later: Any = None, **kwargs: Any) -> Any:
+        result = super().announce(*args, **kwargs)
+        self.answers.append(lambda: later(result))
+        return None
+
+
+def test_a_registry_may_answer_later() -> None:
+    registry = Elsewhere()
+    tracker = Tracker(Desk(), registry)
+    request = AnnounceRequest(HASH, SEED, 6881)
+    responses: list[AnnounceResponse] = []
+    assert tracker.announce(request, Asker(ADDRESS), responses.append) is None
+    assert not responses
+    registry.answers[0]()
+    assert responses[0].complete == 1
+
+
+def test_a_registry_may_refuse_later() -> None:
+    registry = Elsewhere()
+    registry.announce = lambda *args, later, **kwargs: later(RegistryError("full"))  # type: ignore[method-assign]
+    responses: list[AnnounceResponse] = []
+    request = AnnounceRequest(HASH, SEED, 6881)
+    assert Tracker(Desk(), registry).announce(request, Asker(ADDRESS), responses.append) is None
+    assert responses == [AnnounceResponse(failure="full")]
+
+
+def test_who_is_silent_is_forgotten() -> None:
+    desk = Desk()
+    desk.create_serversocket = lambda port, bind: FakeListening()  # type: ignore[attr-defined]
+    desk.start_listening = lambda *args, **kwargs: None  # type: ignore[attr-defined]
+    tracker = Tracker(desk, interval=100)
+    tracker.listen()
+    announce(tracker)
+    desk.run(200)
+    announce(tracker, SEED)
+    desk.run(100)
+    assert tracker.registry.num_peers == 1
+    desk.run(300)
+    assert tracker.registry.num_peers == 0
+
+
+class FakeListening:
+    def getsockname(self) -> tuple[str, int]:
+        return "192.0.2.1", 6969
+
+
+# Intervals.
+
+
+def test_peers_come_back_at_the_interval_but_not_together() -> None:
+    tracker = Tracker(Desk())
+    seed(tracker)
+    told = {announce(tracker)[b"interval"] for _ in range(50)}
+    assert len(told) > 10
+    assert min(told) >= DEFAULT_INTERVAL_SECONDS * (1 - JITTER)
+    assert max(told) <= DEFAULT_INTERVAL_SECONDS
+    assert announce(tracker)[b"min interval"] == DEFAULT_INTERVAL_SECONDS // 4
+
+
+def test_who_is_told_of_nobody_comes_back_soon() -> None:
+    tracker = Tracker(Desk())
+    assert announce(tracker)[b"interval"] <= LONELY_INTERVAL_SECONDS
+    assert seed(tracker)[b"interval"] > LONELY_INTERVAL_SECONDS
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "192.168.1.9", "10.0.0.1", "::1", "fd00::1"])
+def test_one_of_our_own_network_may_say_where_it_is_reached(ip: str) -> None:
+    tracker = Tracker(Desk())
+    ask(tracker, "/announce", query_of(SEED, "203.0.113.1"), ip)
+    assert announce(tracker)[b"peers"] == ADDRESS + PORT
+
+
+@pytest.mark.parametrize("name", ["tracker.example", "127.1", "1.2.3.4\r\n", "::g", ""])
+def test_what_is_no_address_is_not_where_one_is_reached(name: str) -> None:
+    tracker = Tracker(Desk())
+    ask(tracker, "/announce", query_of(SEED, name), "10.0.0.1")
+    assert announce(tracker)[b"peers"] == b"\x0a\x00\x00\x01" + PORT
+
+
+def query_of(peer_id: bytes, ip: str) -> str:
+    return urlencode({"info_hash": HASH, "peer_id": peer_id, "port": 6881, "left": 0, "ip": ip})
+
+
+def test_a_stranger_may_not() -> None:
+    tracker = Tracker(Desk())
+    ask(tracker, "/announce", query_of(SEED, "203.0.113.1"), "8.8.8.8")
+    assert announce(tracker)[b"peers"] == b"\x08\x08\x08\x08" + PORT
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "127.1.2.3", "::1"])
+def test_others_are_told_where_they_reach_a_peer_of_this_machine(ip: str) -> None:
+    for tracker in (Tracker(Desk(), local_address="203.0.113.1"), Tracker(Desk("203.0.113.1"))):
+        seed(tracker, ip)
+        reply = announce(tracker)
+        assert reply[b"peers"] == ADDRESS + PORT
+        assert b"peers6" not in reply
+        (peer,) = announce(tracker, compact=0)[b"peers"]
+        assert peer[b"ip"] == b"203.0.113.1"
+
+
+def test_on_this_machine_a_peer_of_it_is_where_it_says() -> None:
+    tracker = Tracker(Desk())
+    seed(tracker, "127.0.0.1")
+    assert announce(tracker, ip="127.0.0.1")[b"peers"] == b"\x7f\x00\x00\x01" + PORT
+
+
+def test_nobody_is_sent_to_himself() -> None:
+    tracker = Tracker(Desk("127.0.0.1"))
+    seed(tracker, "127.0.0.1")
+    announce(tracker, b"-XX0001-anotherxxxxx", "203.0.113.1")
+    assert announce(tracker)[b"peers"] == ADDRESS + PORT
