@@ -34,7 +34,7 @@ class AnnounceResult(NamedTuple):
     """What an announce is answered: seeds, other peers, completed downloads, and peers to dial.
 
     `peers4`, `peers6`: the peers in compact form (BEP 23, BEP 7). `peers`: the same with their
-    peer ids, only if asked for.
+    peer ids, only if asked for. `unverified`: whoever asked is not handed out before he was reached.
     """
 
     complete: int
@@ -43,6 +43,7 @@ class AnnounceResult(NamedTuple):
     peers4: bytes = b""
     peers6: bytes = b""
     peers: tuple[Peer, ...] = ()
+    unverified: bool = False
 
 
 Later = Callable[[AnnounceResult | RegistryError], None]
