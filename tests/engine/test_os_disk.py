@@ -79,6 +79,7 @@ def test_status_and_walk(tmp_path: Path) -> None:
     (tmp_path / "b-").write_bytes(b"")
     (tmp_path / "a").write_bytes(b"")
     assert list(disk.walk(str(tmp_path))) == [("a",), ("b", "c", "z"), ("b-",)]
+    assert disk.names(str(tmp_path)) == ["a", "b", "b-"]
     status = disk.status(str(tmp_path / "b" / "c" / "z"))
     assert status is not None
     assert (status.size, status.is_file, status.is_directory) == (5, True, False)

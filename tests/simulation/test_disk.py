@@ -145,6 +145,10 @@ def test_status_and_walk(disk: Disk, root: str) -> None:
         disk.open(f"{root}/{name}", "w").write(b"12345", 0)
     names = [("B",), ("a",), ("b", "c", "z"), ("b-",), ("é",), ("\uffee",), ("\U0001f600",)]
     assert list(disk.walk(root)) == names
+    assert disk.names(root) == ["B", "a", "b", "b-", "é", "\uffee", "\U0001f600"]
+    assert disk.names(f"{root}/b/c") == ["z"]
+    assert number_of(lambda: disk.names(f"{root}/absent")) == errno.ENOENT
+    assert number_of(lambda: disk.names(f"{root}/a")) == errno.ENOTDIR
     status = disk.status(f"{root}/b/c/z")
     assert status is not None
     assert (status.size, status.is_file, status.is_directory) == (5, True, False)
@@ -204,6 +208,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("close"), st.integers(0, 3)),
     st.tuples(st.just("status"), PATHS),
     st.tuples(st.just("walk"), PATHS),
+    st.tuples(st.just("names"), PATHS),
     st.tuples(st.just("whole"), PATHS, COUNTS),
     st.tuples(st.just("replace"), PATHS, COUNTS, FILLS),
     st.tuples(st.just("remove"), PATHS),
@@ -266,6 +271,9 @@ class User:
         if found is None or found.is_directory:
             return found is None
         return found.size, found.is_file
+
+    def names(self, path: str) -> object:
+        return self.disk.names(path)
 
     def walk(self, path: str) -> object:
         return list(self.disk.walk(path))

@@ -69,6 +69,9 @@ class Disk(Protocol):
     def is_link(self, path: str) -> bool:
         """Tell whether a path is itself a symbolic link."""
 
+    def names(self, path: str) -> list[str]:
+        """Return the names of what is in a folder, sorted by their UTF-8 bytes."""
+
     def walk(self, path: str) -> Iterator[tuple[str, ...]]:
         """Yield the parts of each file below a folder, sorted by their UTF-8 bytes.
 

@@ -118,6 +118,9 @@ class OsDisk:
     def is_link(self, path: str) -> bool:
         return os.path.islink(path)
 
+    def names(self, path: str) -> list[str]:
+        return sorted(os.listdir(path), key=os.fsencode)
+
     def walk(self, path: str) -> Iterator[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []
 

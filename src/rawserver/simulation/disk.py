@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import posixpath
 import random
 from collections.abc import Iterator
@@ -102,14 +103,11 @@ class SimulatedDisk:
     def is_link(self, path: str) -> bool:
         return False
 
+    def names(self, path: str) -> list[str]:
+        return sorted(self._folder("names", path).entries, key=os.fsencode)
+
     def walk(self, path: str) -> Iterator[tuple[str, ...]]:
-        self._begin("walk", path)
-        folder = look_up(self._root, path).node
-        if folder is None:
-            raise failure(errno.ENOENT, path)
-        if not isinstance(folder, Folder):
-            raise failure(errno.ENOTDIR, path)
-        for names, _ in walk(folder):
+        for names, _ in walk(self._folder("walk", path)):
             yield names
 
     def read_file(self, path: str, limit: int) -> bytes:
@@ -187,6 +185,13 @@ class SimulatedDisk:
     def now_ns(self) -> int:
         """Return what a file is stamped with that is modified now."""
         return int(self.clock.wall_time() * 1e9)
+
+    def _folder(self, operation: str, path: str) -> Folder:
+        self._begin(operation, path)
+        node = look_up(self._root, path).node
+        if not isinstance(node, Folder):
+            raise failure(errno.ENOENT if node is None else errno.ENOTDIR, path)
+        return node
 
     def _begin(self, operation: str, path: str) -> None:
         if self.faults.active:

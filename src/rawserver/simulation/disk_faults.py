@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Operation = Literal[
-    "open", "read", "write", "extend", "synchronize", "status", "walk", "make", "replace", "remove"
-]
+    "open", "read", "write", "extend", "synchronize", "status", "names", "walk", "make", "replace",
+    "remove",
+]  # fmt: skip
 EVERY_OPERATION: tuple[Operation, ...] = (
-    "open", "read", "write", "extend", "synchronize", "status", "walk", "make", "replace", "remove"
+    "open", "read", "write", "extend", "synchronize", "status", "names", "walk", "make", "replace",
+    "remove",
 )  # fmt: skip
 
 
