@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawserver.wire import announce_request
 from rawserver.wire.announce_request import (
     MAX_COUNT,
     MAX_QUERY_LENGTH,
@@ -142,3 +143,78 @@ def test_only_an_address_is_taken_for_ip(said: str, taken: str) -> None:
 def test_any_rubbish_is_refused_with_a_reason_of_one_line(rubbish: bytes | str) -> None:
     with pytest.raises(AnnounceError, match=r"\A[ -~]+\Z"):
         parse_announce_query(rubbish)
+
+
+# Both ways of reading.
+
+# As real clients write it: libtorrent 2.0, Transmission 4, aria2 1.37, npm bittorrent-tracker 11.
+AS_CLIENTS_SAY = [
+    b"info_hash=%00%0a%14%1e%28%32%3c%46%50%5a%64%6e%78%82%8c%96%a0%aa%b4%be&peer_id=-LT20B0-abcdef"
+    b"ghi(.)&port=6881&uploaded=0&downloaded=0&left=16384&corrupt=0&key=9A3C4F2E&event=started&numwa"
+    b"nt=200&compact=1&no_peer_id=1&supportcrypto=1&redundant=0",
+    b"info_hash=%00%0A%14%1E%28%32%3C%46%50%5A%64%6E%78%82%8C%96%A0%AA%B4%BE&peer_id=-TR4050-abcdefg"
+    b"hijkl&port=51413&uploaded=0&downloaded=0&left=16384&numwant=80&key=1234ABCD&compact=1&supportc"
+    b"rypto=1&requirecrypto=1&event=started&ipv6=%5B2001%3Adb8%3A%3A1%5D%3A51413",
+    b"info_hash=%00%0A%14%1E%282%3CFPZdnx%82%8C%96%A0%AA%B4%BE&peer_id=A2-1-37-0-%00%01%02%03%04%05%"
+    b"06%07%08&uploaded=0&downloaded=0&left=16384&compact=1&key=K%12x&numwant=50&no_peer_id=1&port=6"
+    b"881&event=started&supportcrypto=1",
+    b"numwant=50&uploaded=0&downloaded=0&left=16384&event=completed&compact=1&info_hash=%00%0A%14%1E("
+    b"2%3CFPZdnx%82%8C%96%A0%AA%B4%BE&peer_id=-WW0206-abcdefghijkl&port=6881",
+]  # fmt: skip
+pieces = st.sampled_from([
+    b"info_hash=" + b"%00" * 20, b"info_hash=" + b"a" * 20, b"info_hash=short", b"info_hash",
+    b"peer_id=" + b"p" * 20, b"peer_id=%zz", b"port=1", b"port=65536", b"port=%31", b"port=", b"",
+    b"left=0", b"left=-1", b"left=" + b"9" * 19, b"uploaded=7", b"uploaded=x", b"downloaded=8",
+    b"event=started", b"event=", b"event=Paused", b"event=paused", b"event=%73topped", b"compact=1",
+    b"compact=0", b"compact", b"numwant=", b"numwant=-1", b"numwant=0050", b"numwant=1234567890",
+    b"key=k", b"key=%41", b"key=" + b"k" * 129, b"key", b"trackerid=t", b"no_peer_id=0",
+    b"no_peer_id=1", b"no_peer_id=2", b"ip=192.0.2.1", b"ip", b"ipv6=::1", b"ports=x",
+    b"xinfo_hash=",     b"supportcrypto=1", b"=", b"=x", b"a=b=c", b"a", b"\n", b"port=1\n", b"\xff", b"left=\xb2",
+])  # fmt: skip
+WHOLE = [b"info_hash=" + b"%00" * 20, b"peer_id=" + b"p" * 20, b"port=1", b"left=0"]
+
+
+def both(query: bytes) -> tuple[object, object]:
+    try:
+        thorough: object = announce_request._parse_any(query)
+    except AnnounceError as error:
+        thorough = str(error)
+    return announce_request._parse_usual(query), thorough
+
+
+@given(st.lists(pieces, max_size=6).flatmap(lambda some: st.permutations(some + WHOLE)))
+def test_what_is_read_quickly_is_what_is_read_thoroughly(fields: list[bytes]) -> None:
+    usual, thorough = both(b"&".join(fields))
+    assert usual is None or usual == thorough
+
+
+@given(st.sampled_from(AS_CLIENTS_SAY), st.data())
+def test_so_is_what_is_damaged_on_the_way(query: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(query)))
+    stop = data.draw(st.integers(start, min(len(query), start + 3)))
+    usual, thorough = both(query[:start] + data.draw(st.binary(max_size=3)) + query[stop:])
+    assert usual is None or usual == thorough
+
+
+@pytest.mark.parametrize("query", AS_CLIENTS_SAY)
+def test_what_clients_say_is_understood(query: bytes) -> None:
+    request = parse_announce_query(query)
+    assert (request.info_hash, request.left, len(request.peer_id)) == (HASH, 16384, 20)
+    assert request.compact
+
+
+def test_most_of_what_clients_say_is_read_quickly() -> None:
+    quick = [announce_request._parse_usual(query) is not None for query in AS_CLIENTS_SAY]
+    assert quick == [True] * 4
+
+
+@given(st.binary(max_size=200) | st.lists(pieces, max_size=12).map(b"&".join))
+def test_any_bytes_are_an_announce_or_are_told_what_is_wrong(query: bytes) -> None:
+    try:
+        request = parse_announce_query(query)
+    except AnnounceError:
+        pass
+    else:
+        assert len(request.info_hash) == len(request.peer_id) == 20
+        assert 0 <= request.port <= 65535
+        assert 0 <= request.left <= MAX_COUNT

@@ -11,7 +11,9 @@ from rawserver.wire.announce_response import (
     AnnounceResponse,
     decode_announce_response,
     encode_announce_response,
+    encode_usual_response,
 )
+from rawserver.wire.bencode import decode
 from rawserver.wire.compact_peers import Peer
 
 PEERS = (Peer("192.0.2.1", 6881, b"a" * 20), Peer("2001:db8::1", 80, b"b" * 20))
@@ -179,3 +181,38 @@ def test_rubbish_gives_a_reply_or_an_announce_error(data: bytes) -> None:
     except AnnounceError:
         return
     assert response.interval > 0
+
+
+@given(
+    st.lists(st.integers(0, 2**63), min_size=5, max_size=5),
+    st.sampled_from([4, 16]).flatmap(lambda size: st.binary(min_size=size, max_size=size)),
+    st.lists(st.binary(min_size=6, max_size=6)).map(b"".join),
+    st.lists(st.binary(min_size=18, max_size=18)).map(b"".join),
+)
+def test_a_usual_reply_is_what_any_reply_of_its_kind_is(
+    numbers: list[int], external_ip: bytes, peers4: bytes, peers6: bytes
+) -> None:
+    complete, downloaded, incomplete, interval, least = numbers
+    response = AnnounceResponse(
+        interval,
+        least,
+        complete=complete,
+        incomplete=incomplete,
+        downloaded=downloaded,
+        packed=(peers4, peers6),
+        external_ip=external_ip,
+    )
+    assert encode_announce_response(response) == encode_usual_response(
+        complete, downloaded, external_ip, incomplete, interval, least, peers4, peers6
+    )
+
+
+def test_the_data_of_a_scrape_comes_with_an_announce_that_asks_for_it() -> None:
+    data = encode_announce_response(RESPONSE, with_scrape=True)
+    reply = decode(data)
+    assert isinstance(reply, dict)
+    assert reply[b"scrape"] == {b"complete": 3, b"downloaded": 5, b"incomplete": 4}
+    silent = decode(encode_announce_response(AnnounceResponse(), with_scrape=True))
+    assert isinstance(silent, dict)
+    assert silent[b"scrape"] == {b"complete": 0, b"downloaded": 0, b"incomplete": 0}
+    assert b"scrape" not in encode_announce_response(RESPONSE)

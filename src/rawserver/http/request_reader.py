@@ -73,7 +73,7 @@ class RequestReader:
 
     @property
     def is_amid(self) -> bool:
-        """Whether a request, or the empty lines that may precede one, has begun and is not whole."""
+        """Whether a request, or empty lines before one, has begun and is not whole."""
         return self._has_begun or self._fed_bytes > 0
 
     def feed(self, data: bytes) -> None:
