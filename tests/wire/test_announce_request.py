@@ -156,7 +156,7 @@ AS_CLIENTS_SAY = [
     b"hijkl&port=51413&uploaded=0&downloaded=0&left=16384&numwant=80&key=1234ABCD&compact=1&supportc"
     b"rypto=1&requirecrypto=1&event=started&ipv6=%5B2001%3Adb8%3A%3A1%5D%3A51413",
     b"info_hash=%00%0A%14%1E%282%3CFPZdnx%82%8C%96%A0%AA%B4%BE&peer_id=A2-1-37-0-%00%01%02%03%04%05%"
-    b"06%07%08&uploaded=0&downloaded=0&left=16384&compact=1&key=K%12x&numwant=50&no_peer_id=1&port=6"
+    b"06%07%08%09&uploaded=0&downloaded=0&left=16384&compact=1&key=K%12x&numwant=50&no_peer_id=1&port=6"
     b"881&event=started&supportcrypto=1",
     b"numwant=50&uploaded=0&downloaded=0&left=16384&event=completed&compact=1&info_hash=%00%0A%14%1E("
     b"2%3CFPZdnx%82%8C%96%A0%AA%B4%BE&peer_id=-WW0206-abcdefghijkl&port=6881",
@@ -169,7 +169,8 @@ pieces = st.sampled_from([
     b"compact=0", b"compact", b"numwant=", b"numwant=-1", b"numwant=0050", b"numwant=1234567890",
     b"key=k", b"key=%41", b"key=" + b"k" * 129, b"key", b"trackerid=t", b"no_peer_id=0",
     b"no_peer_id=1", b"no_peer_id=2", b"ip=192.0.2.1", b"ip", b"ipv6=::1", b"ports=x",
-    b"xinfo_hash=",     b"supportcrypto=1", b"=", b"=x", b"a=b=c", b"a", b"\n", b"port=1\n", b"\xff", b"left=\xb2",
+    b"xinfo_hash=", b"supportcrypto=1", b"=", b"=x", b"a=b=c", b"a", b"\n",
+    b"port=1\n", b"\xff", b"left=\xb2",
 ])  # fmt: skip
 WHOLE = [b"info_hash=" + b"%00" * 20, b"peer_id=" + b"p" * 20, b"port=1", b"left=0"]
 
