@@ -287,9 +287,9 @@ def test_a_circle_is_left(raw_server: RawServer) -> None:
 
 
 def test_a_redirect_to_what_is_not_http(raw_server: RawServer) -> None:
-    base, _ = redirecting(raw_server, lambda number: "https://127.0.0.1/a")
+    base, _ = redirecting(raw_server, lambda number: "ftp://127.0.0.1/a")
     _, error = fetch(raw_server, f"{base}/1")
-    assert str(error) == "https://127.0.0.1/a: https is not supported yet"
+    assert str(error) == "ftp://127.0.0.1/a: is no http:// or https:// URL"
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[::1", "http://[x]/"])

@@ -25,8 +25,26 @@ from rawserver.http.url import UrlError, join_url, parse_url
 )  # fmt: skip
 def test_a_url_is_taken_apart(url: str, host: str, port: int, target: str, authority: str) -> None:
     parts = parse_url(url)
-    assert parts == (host, port, target)
+    assert parts == (host, port, target, "http")
     assert parts.authority == authority
+
+
+def test_https_has_a_port_of_its_own() -> None:
+    parts = parse_url("HTTPS://tracker/a")
+    assert parts == ("tracker", 443, "/a", "https")
+    assert parts.authority == "tracker"
+    assert parse_url("https://tracker:80/").authority == "tracker:80"
+    assert parse_url("http://tracker:443/").authority == "tracker:443"
+
+
+def test_other_schemes_may_do() -> None:
+    ports = {"http": 80, "udp": 7}
+    assert parse_url("udp://tracker", ports) == ("tracker", 7, "/", "udp")
+    assert parse_url("udp://tracker:80/", ports).authority == "tracker:80"
+    with pytest.raises(UrlError, match="is no http:// or udp:// URL"):
+        parse_url("https://tracker", ports)
+    with pytest.raises(UrlError, match="is no udp:// URL"):
+        parse_url("http://tracker", {"udp": 80})
 
 
 def check(error: UrlError) -> None:
@@ -36,12 +54,11 @@ def check(error: UrlError) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("https://tracker/announce", "https is not supported yet"),
-        ("udp://tracker:80/announce", "udp is not supported yet"),
-        ("ftp://tracker/", "no http:// URL"),
-        ("/announce", "no http:// URL"),
-        ("", "no http:// URL"),
-        ("http:///announce", "no http:// URL"),
+        ("udp://tracker:80/announce", "no http:// or https:// URL"),
+        ("ftp://tracker/", "no http:// or https:// URL"),
+        ("/announce", "no http:// or https:// URL"),
+        ("", "no http:// or https:// URL"),
+        ("http:///announce", "no http:// or https:// URL"),
         ("http://tracker:0/", "port 0"),
         ("http://tracker:65536/", "no URL"),
         ("http://tracker:port/", "no URL"),
@@ -70,7 +87,7 @@ def test_a_url_that_cannot_be_asked_is_refused(url: str, why: str) -> None:
 @given(st.text(max_size=40) | st.text("[]:/?#@%.v1\r\n\t €\x7f\u2028", max_size=20))
 def test_nothing_can_end_the_request_line(text: str) -> None:
     try:
-        host, port, target = parse_url("http://" + text)
+        host, port, target, _ = parse_url("http://" + text)
     except UrlError as error:
         check(error)
         return

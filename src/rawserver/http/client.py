@@ -1,4 +1,4 @@
-"""An HTTP client on RawServer: GET, for trackers and .torrent files."""
+"""An HTTP and HTTPS client on RawServer: GET, for trackers and .torrent files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import zlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import httptools
 
 from rawserver.engine import RawServer, SingleSocket, Task
+from rawserver.http.https_trust import HttpsTrust
 from rawserver.http.url import UrlError, join_url, parse_url
+
+if TYPE_CHECKING:
+    from rawserver.engine.tls import TlsClient
 
 USER_AGENT = "RawServer/0.1.0"
 # libtorrent's limit for a tracker's reply.
@@ -43,10 +48,15 @@ Done = Callable[[HttpReply | None, HttpError | None], None]
 
 
 class HttpClient:
-    """Makes requests, a connection each."""
+    """Makes requests, a connection each.
 
-    def __init__(self, raw_server: RawServer) -> None:
+    `tls` says whom to trust for https:// and how; None: whom the system does. Certificate and
+    name of a server are verified unless it says otherwise.
+    """
+
+    def __init__(self, raw_server: RawServer, *, tls: TlsClient | None = None) -> None:
         self._raw_server = raw_server
+        self._trust = HttpsTrust(raw_server, tls)
 
     def get(
         self,
@@ -67,7 +77,7 @@ class HttpClient:
         extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if len(extra.splitlines()) != len(headers):
             raise ValueError("a header has a line break")
-        request = HttpGet(self._raw_server, url, done, context, limit, timeout, extra)
+        request = HttpGet(self._raw_server, self._trust, url, done, context, limit, timeout, extra)
         request.start()
         return request
 
@@ -78,6 +88,7 @@ class HttpGet:
     def __init__(
         self,
         raw_server: RawServer,
+        trust: HttpsTrust,
         url: str,
         done: Done,
         context: Hashable,
@@ -86,6 +97,7 @@ class HttpGet:
         extra_headers: str,
     ) -> None:
         self._raw_server = raw_server
+        self._trust = trust
         self._url = url
         self._extra_headers = extra_headers
         # Whether we were in the internet at large before a redirect.
@@ -116,13 +128,31 @@ class HttpGet:
         except UrlError as error:
             self._finish_with(None, HttpError(str(error)))
             return
+        if self._target.scheme == "https" and self._trust.tls is None:
+            self._trust.ask(self._trusting)
+        else:
+            self._dial()
+
+    def _trusting(self, tls: TlsClient | None, error: BaseException | None) -> None:
+        if self._over or self._deadline.cancelled:
+            return
+        # From here on in our own context.
+        if tls is None:
+            reason = f"whom the system trusts cannot be read: {error}"
+            self._raw_server.add_task(self._fail, 0, (reason,), self._context)
+        else:
+            self._raw_server.add_task(self._dial, 0, (), self._context)
+
+    def _dial(self) -> None:
+        if self._over:
+            return
         self._parser = httptools.HttpResponseParser(self)
         self._head_bytes = self._fed_bytes = 0
         self._in_head = True
         self._headers: dict[str, str] = {}
         self._body = bytearray()
         self._unpacker: zlib._Decompress | None = None
-        self._complete = False
+        self._complete = self._is_asked = False
         self._reason = ""
         self._connection = self._raw_server.start_connection(
             (self._target.host, self._target.port), self, self._context
@@ -136,6 +166,23 @@ class HttpGet:
             self._fail("a redirect from the internet into a local network is not followed")
             return
         self._was_abroad = is_global(connection.ip)
+        if self._target.scheme == "http":
+            self._ask(connection)
+            return
+        # Only now, so that of a place where a redirect must not lead nothing is asked at all.
+        tls = self._trust.tls
+        assert tls is not None
+        name = self._target.host.partition("%")[0]  # a zone is no part of a certificate
+        try:
+            self._raw_server.start_tls(connection, tls, server_name=name)
+        except ValueError as error:
+            self._fail(f"no certificate can be for it: {error}")
+
+    def tls_started(self, connection: SingleSocket) -> None:
+        self._ask(connection)
+
+    def _ask(self, connection: SingleSocket) -> None:
+        self._is_asked = True
         connection.write(
             (
                 f"GET {self._target.target} HTTP/1.1\r\n"
@@ -148,7 +195,7 @@ class HttpGet:
         )
 
     def connection_failed(self, address: object, error: BaseException) -> None:
-        self._fail(f"no connection: {getattr(error, 'strerror', None) or error}")
+        self._fail(f"no connection: {_words(error)}")
 
     def data_came_in(self, connection: SingleSocket, data: bytes) -> None:
         if connection is not self._connection or self._over:
@@ -171,11 +218,14 @@ class HttpGet:
     def connection_lost(self, connection: SingleSocket) -> None:
         if connection is not self._connection or self._over:
             return
+        if not self._is_asked:
+            self._fail(f"no connection: {_words(connection.error)}")
+            return
         # A body without a length ends with the connection (RFC 9112, section 6.3).
         headers = self._headers
         bounded = "content-length" in headers or "transfer-encoding" in headers
         if self._in_head or bounded or connection.error is not None:
-            why = f": {connection.error}" if connection.error else ""
+            why = f": {_words(connection.error)}" if connection.error else ""
             self._fail(f"the connection ended before the reply did{why}")
         else:
             self._completed()
@@ -249,10 +299,16 @@ class HttpGet:
             self._fail(f"more than {MAX_REDIRECTS} redirects")
             return
         try:
-            self._url = join_url(self._url, location)
+            url = join_url(self._url, location)
         except UrlError as error:
             self._fail(f"a redirect leads nowhere: {error}")
             return
+        if self._target.scheme == "https" and not url.lower().startswith("https:"):
+            # As apt has it, not browsers: nobody sees where this leads, and who said https is to
+            # have that nobody in between reads the passkey of a tracker, or changes a .torrent.
+            self._fail(f"a redirect from https to {url!a} is not followed")
+            return
+        self._url = url
         self._drop_connection()
         self._connect()
 
@@ -275,6 +331,11 @@ class HttpGet:
         self._over = True
         self._deadline.cancel()
         self._drop_connection()
+
+
+def _words(error: BaseException | None) -> str:
+    """Say an error without the number that the system has for it."""
+    return str(getattr(error, "strerror", None) or error or "the server ended it")
 
 
 def is_global(ip: str) -> bool:

@@ -1,31 +1,40 @@
-"""http:// URLs taken apart (RFC 3986, RFC 9110 section 4.2)."""
+"""http:// and https:// URLs taken apart (RFC 3986, RFC 9110 section 4.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
+
+# The schemes that are HTTP, and the ports that they have where a URL names none.
+HTTP_PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
 
 
 class UrlError(ValueError):
     """A URL that cannot be asked; one line that says why."""
 
 
-class HttpUrl(NamedTuple):
+class Url(NamedTuple):
     """`target` is path and query as they go on the request line."""
 
     host: str
     port: int
     target: str
+    scheme: str = "http"
 
     @property
     def authority(self) -> str:
         """What the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"
+        return host if self.port == HTTP_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
-def parse_url(url: str) -> HttpUrl:
-    """Take a URL apart; raises UrlError for one that is not http:// or makes no sense."""
+def parse_url(url: str, ports: Mapping[str, int] = HTTP_PORTS) -> Url:
+    """Take a URL apart; raises UrlError for one of another scheme, or that makes no sense.
+
+    `ports` are the schemes that will do, each with the port where a URL names none.
+    """
     # `urlsplit` leaves line breaks and tabs out: what it takes apart would not be what was read.
     if any(character < " " or character == "\x7f" for character in url):
         raise UrlError(f"{_shown(url)}: has blanks or control characters")
@@ -34,12 +43,8 @@ def parse_url(url: str) -> HttpUrl:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise UrlError(f"{_shown(url)}: is no URL: {_shown(str(error))}") from error
-    if parts.scheme == "https":
-        raise UrlError(f"{_shown(url)}: https is not supported yet")
-    if parts.scheme == "udp":
-        raise UrlError(f"{_shown(url)}: udp is not supported yet")
-    if parts.scheme != "http" or not host:
-        raise UrlError(f"{_shown(url)}: is no http:// URL")
+    if parts.scheme not in ports or not host:
+        raise UrlError(f"{_shown(url)}: is no {_listed(ports)} URL")
     if port == 0:
         raise UrlError(f"{_shown(url)}: port 0 is no port")
     target = parts.path or "/"
@@ -56,7 +61,7 @@ def parse_url(url: str) -> HttpUrl:
     # some characters that are none.
     if any(character <= " " or character == "\x7f" for character in target + host):
         raise UrlError(f"{_shown(url)}: has blanks or control characters")
-    return HttpUrl(host, 80 if port is None else port, target)
+    return Url(host, ports[parts.scheme] if port is None else port, target, parts.scheme)
 
 
 def join_url(base: str, location: str) -> str:
@@ -65,6 +70,11 @@ def join_url(base: str, location: str) -> str:
         return urljoin(base, location)
     except ValueError as error:
         raise UrlError(f"{_shown(location)}: is no URL: {_shown(str(error))}") from error
+
+
+def _listed(schemes: Mapping[str, int]) -> str:
+    *others, last = [f"{scheme}://" for scheme in schemes]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _shown(text: str) -> str:
