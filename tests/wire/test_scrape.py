@@ -1,9 +1,11 @@
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rawserver.wire.announce_request import AnnounceError
-from rawserver.wire.bencode import decode
+from rawserver.wire.bencode import decode, encode
 from rawserver.wire.scrape import (
     MAX_SCRAPE_HASHES,
     ScrapeFile,
@@ -37,6 +39,18 @@ def test_limits_and_nonsense_are_refused() -> None:
         parse_scrape_query("x" * 8193)
 
 
+@given(
+    st.dictionaries(
+        st.binary(min_size=20, max_size=20), st.tuples(*[st.integers(0, 2**63)] * 3), max_size=5
+    )
+)
+def test_the_reply_is_bencoded_as_anything_is(files: dict[bytes, tuple[int, int, int]]) -> None:
+    names = (b"complete", b"downloaded", b"incomplete")
+    expected = {name: dict(zip(names, numbers, strict=True)) for name, numbers in files.items()}
+    data = encode_scrape_response(ScrapeFile(name, *numbers) for name, numbers in files.items())
+    assert data == encode({b"files": expected})
+
+
 def test_the_reply_is_laid_out_as_bep_48_says() -> None:
     data = encode_scrape_response([ScrapeFile(b"b" * 20, 1, 2, 3), ScrapeFile(b"a" * 20, 0, 0, 1)])
     assert decode(data) == {
@@ -62,3 +76,13 @@ def test_the_reply_is_laid_out_as_bep_48_says() -> None:
 )
 def test_scrape_urls_follow_the_convention(announce: str, scrape: str | None) -> None:
     assert scrape_url(announce) == scrape
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_scrape_or_are_told_what_is_wrong(query: bytes) -> None:
+    try:
+        hashes = parse_scrape_query(query)
+    except AnnounceError:
+        pass
+    else:
+        assert all(len(info_hash) == 20 for info_hash in hashes)

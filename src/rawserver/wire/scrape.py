@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rawserver.wire.announce_request import AnnounceError, split_query
-from rawserver.wire.bencode import encode
 
 # As many as chihaya answers; a client that has more asks again.
 MAX_SCRAPE_HASHES = 50
+SCRAPE_START = b"d5:filesd"
+SCRAPE_END = b"ee"
 
 
 class ScrapeFile(NamedTuple):
@@ -37,15 +38,13 @@ def parse_scrape_query(query: bytes | str) -> tuple[bytes, ...]:
 
 def encode_scrape_response(files: Iterable[ScrapeFile]) -> bytes:
     """Return the reply, bencoded; each info-hash may come once."""
-    listed = {
-        file.info_hash: {
-            b"complete": file.complete,
-            b"downloaded": file.downloaded,
-            b"incomplete": file.incomplete,
-        }
-        for file in files
-    }
-    return encode({b"files": listed})
+    # Sorted by their info-hashes, as keys of a dictionary have to be.
+    return SCRAPE_START + b"".join(map(encode_scraped, sorted(files))) + SCRAPE_END
+
+
+def encode_scraped(file: ScrapeFile) -> bytes:
+    """Return what a reply says of one torrent; it stands between SCRAPE_START and SCRAPE_END."""
+    return b"20:%bd8:completei%de10:downloadedi%de10:incompletei%dee" % file
 
 
 def scrape_url(announce_url: str) -> str | None:
