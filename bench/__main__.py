@@ -1,6 +1,6 @@
 """`python -m bench`: measure, and print the tables.
 
-`engine` and `simulation` have options of their own.
+`engine`, `tracker` and `simulation` have options of their own.
 """
 
 import argparse
@@ -27,6 +27,12 @@ def main() -> None:
 
         say_if_busy()
         simulation.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["tracker"]:
+        from bench.tracker import command as tracker
+
+        say_if_busy()
+        tracker.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["transfer", "hashing", "all"], default="all")

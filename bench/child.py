@@ -95,6 +95,11 @@ class Child:
         finally:
             os.close(process)
 
+    def check(self) -> None:
+        """Raise RuntimeError if the program has ended."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"ended, exit code {self._process.returncode}. {self._words()}")
+
     def close_stdin(self) -> None:
         """Let the program read the end of its input."""
         assert self._process.stdin is not None

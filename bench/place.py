@@ -104,6 +104,8 @@ class Place:
             process.wait()
         if process.returncode != 0:
             raise RuntimeError(errors.decode(errors="replace").strip())
+        # What the load remarks without giving up.
+        print(errors.decode(errors="replace"), end="", file=sys.stderr, flush=True)
         settle(child)
         return out, others.part_of_a_core()
 
