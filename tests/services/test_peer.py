@@ -10,6 +10,7 @@ from kit.scripted_peer import ScriptedPeer
 from kit.seeding import Scene
 from rawserver import RawServer
 from rawserver.services import peer as peer_module
+from rawserver.swarm import choker as choker_module
 from rawserver.wire import peer_wire
 from rawserver.wire.peer_wire import (
     Bitfield,
@@ -278,7 +279,10 @@ def test_who_is_told_nothing_else_hears_of_pieces_a_moment_later(
     ours.send_choke()
     seed.send(peer_wire.encode_bitfield(b"\xfe") + peer_wire.UNCHOKE)
     serve(scene, seed)
-    scene.torrent.peers.tick(raw_server.network.time(), False)
+    now = raw_server.network.time()
+    scene.torrent.peers.tick(now + 1, False)
+    assert not watcher.got(Have)
+    scene.torrent.peers.tick(now + peer_module.MAX_HELD_SECONDS + 1, False)
     run_until(raw_server, lambda: watcher.got(Have))
     assert not seed.got(Have)
 
@@ -322,3 +326,17 @@ def serve(scene: Scene, seed: ScriptedPeer) -> int:
             )
     run_until(scene.raw_server, lambda: scene.torrent.have.has(index))
     return index
+
+
+def test_who_has_no_use_for_a_piece_before_a_slot_is_free_hears_of_it_later(
+    raw_server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choker_module.Choker, "has_free_slot", lambda self, peers: False)
+    scene = Scene(raw_server, tmp_path)
+    run_until(raw_server, lambda: scene.owner.checked)
+    seed = joined(scene)
+    watcher = watch(scene)
+    seed.send(peer_wire.encode_bitfield(b"\xfe") + peer_wire.UNCHOKE)
+    serve(scene, seed)
+    (ours,) = [peer for peer in scene.torrent.peers if peer.peer_id == watcher.peer_id]
+    assert ours.take_held()

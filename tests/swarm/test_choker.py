@@ -242,3 +242,16 @@ def test_slots_are_used_and_never_exceeded(
         interested = sum(peer.interested for peer in swarm.peers)
         assert len(swarm.unchoked) == min(slots, interested)
         assert all(peer.interested for peer in swarm.unchoked)
+
+
+def test_a_slot_is_free_until_interested_peers_hold_all() -> None:
+    swarm = Swarm(4, slots=2)
+    for peer in swarm.peers[1:]:
+        peer.interested = False
+    assert swarm.choker.has_free_slot(swarm.peers)
+    swarm.turn(swarm.peers[0], True)
+    assert swarm.choker.has_free_slot(swarm.peers)
+    swarm.turn(swarm.peers[1], True)
+    assert not swarm.choker.has_free_slot(swarm.peers)
+    swarm.turn(swarm.peers[0], False)
+    assert swarm.choker.has_free_slot(swarm.peers)

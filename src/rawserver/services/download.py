@@ -20,7 +20,7 @@ from rawserver.swarm.blame import Blame
 from rawserver.swarm.block_requests import Block, BlockRequests
 from rawserver.swarm.piece_picker import PiecePicker
 from rawserver.wire.metainfo import Metainfo
-from rawserver.wire.peer_wire import Piece, encode_cancel, encode_have, encode_request
+from rawserver.wire.peer_wire import Piece, encode_cancel, encode_request
 
 # Pieces received but not yet on disk. When the disk is slower than the network, asking stops
 # here, TCP's own window holds the peers back, and memory stays bounded.
@@ -193,14 +193,10 @@ class Download:
         self._buffers.release(index)
         self._have.set(index)
         self.complete = self._have.is_full
-        have = encode_have(index)
         for peer in self._peers:
             if peer.bits.has(index):
                 peer.interesting -= 1
                 peer.update_interest()
-            peer.send_have(have, index)
-            if self.complete:
-                peer.send_all_held()
         self._owner.piece_verified(index)
 
     # Bad data.

@@ -38,6 +38,9 @@ MAX_WANTED_BLOCKS = 50_000
 # So many bytes of `have` messages wait for one peer at the most: a torrent may have millions of
 # pieces, and a packet holds no more.
 MAX_HELD_BYTES = 1400
+# And for so long, or until the next tick: far less than the ten seconds of a choker's round, by
+# which its peer should know what it could ask for.
+MAX_HELD_SECONDS = 2.0
 # Everybody asks for 16 KiB; 128 KiB is what old clients were allowed, and is still asked for.
 MAX_BLOCK_LENGTH = 128 * 1024
 
@@ -46,7 +49,7 @@ class Peer:
     """The handler of one connection, and what is known of who is at its other end."""
 
     __slots__ = (
-        "_deadline", "_held", "_held_is_news", "address", "am_choking", "am_interested", "bits",
+        "_deadline", "_held", "_news_since", "address", "am_choking", "am_interested", "bits",
         "close_reason", "closed", "connected_at", "connection", "decoder", "downloaded",
         "failed_pieces", "interesting", "last_block_at", "last_received_at", "last_sent_at",
         "outgoing", "peer_choking", "peer_id", "peer_interested", "pipeline", "port",
@@ -82,9 +85,9 @@ class Peer:
         self.connected_at = self.unchoked_at = now
         self.last_block_at = self.last_received_at = self.last_sent_at = now
         self._deadline: Task | None = None
-        # Messages that go out with the next one, and whether the peer could make something of them.
+        # Messages that go out with the next one; since when it holds what the peer does not have.
         self._held = b""
-        self._held_is_news = False
+        self._news_since: float | None = None
 
     # What the choker asks of a peer (rawserver.swarm.choker.ChokerPeer).
 
@@ -207,32 +210,38 @@ class Peer:
             self.last_sent_at = self.port.raw_server.network.time()
             self.connection.write(self.take_held() + data if self._held else data)
 
-    def send_have(self, have: bytes, index: int) -> None:
+    def send_have(self, have: bytes, index: int, slot_is_free: bool) -> None:
         """Tell of a piece that we have now: at once, if that lets the peer do anything sooner.
 
         What it has itself is no news: only a seed must be known as one in the end, and so
-        `send_all_held` is called then. Nor can a peer ask for a piece that waits for what it
-        asked for already, or for us to unchoke it: it hears of it with what is said next, or by
-        `send_held_news`, within a second or so.
+        `send_all_held` is called then. Nor can a peer ask for a piece as long as it waits for what
+        it asked for already, or for us to unchoke it, and its interest is of no use to it while
+        no slot is free. Such a one hears of the piece with what is said next, or by
+        `send_old_news` a little later.
         """
         is_news = not self.bits.has(index)
-        if is_news and not (self.peer_interested and (self.am_choking or self.wanted)):
+        if self.am_choking:
+            waits = self.peer_interested or not slot_is_free
+        else:
+            waits = bool(self.wanted)
+        if is_news and not waits:
             self.send(have)
             return
         self._held += have
-        self._held_is_news = self._held_is_news or is_news
+        if is_news and self._news_since is None:
+            self._news_since = self.port.raw_server.network.time()
         if len(self._held) > MAX_HELD_BYTES:
             self.send(b"")
 
     def take_held(self) -> bytes:
         """Return what is to be sent ahead of the next message; it is held no longer."""
         held, self._held = self._held, b""
-        self._held_is_news = False
+        self._news_since = None
         return held
 
-    def send_held_news(self) -> None:
-        """Send what waits to be said with something else, if the peer could use it."""
-        if self._held_is_news:
+    def send_old_news(self, now: float) -> None:
+        """Send what has waited long enough to be said with something else."""
+        if self._news_since is not None and now - self._news_since > MAX_HELD_SECONDS:
             self.send(b"")
 
     def send_all_held(self) -> None:

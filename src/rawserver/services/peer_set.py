@@ -145,7 +145,7 @@ class PeerSet:
             elif now - peer.last_sent_at > KEEP_ALIVE_SECONDS:
                 peer.send(KEEP_ALIVE)
             else:
-                peer.send_held_news()
+                peer.send_old_news(now)
         self.dial_more(now)
 
     def close_all(self, reason: str) -> None:

@@ -225,6 +225,7 @@ class Torrent:
     def piece_verified(self, index: int) -> None:
         """Count a piece that is on disk."""
         self._bytes_verified += self.metainfo.piece_size(index)
+        self.upload.tell_of(index)
         if self.have.is_full and self.state is TorrentState.DOWNLOADING:
             self.state = TorrentState.SEEDING
             self._announcer.completed()

@@ -19,7 +19,7 @@ from rawserver.services.upload_limiter import UploadLimiter
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.swarm.choker import ROUND_SECONDS, Choker, Decision
 from rawserver.wire.metainfo import Metainfo
-from rawserver.wire.peer_wire import Request, encode_piece_header
+from rawserver.wire.peer_wire import Request, encode_have, encode_piece_header
 
 # Blocks handed to a connection ahead of what the kernel takes, so that the next writable event
 # finds work without another turn through this file.
@@ -73,6 +73,16 @@ class Upload:
     def interest_changed(self, peer: Peer) -> None:
         """Fill a free slot at once: a newcomer does not wait for the next round."""
         self._apply(self._choker.interest_changed(list(self._peers), peer))
+
+    def tell_of(self, index: int) -> None:
+        """Tell the peers of a piece that is there from now on."""
+        have = encode_have(index)
+        peers = list(self._peers)
+        slot_is_free = self._choker.has_free_slot(peers)
+        for peer in peers:
+            peer.send_have(have, index, slot_is_free)
+            if self._owner.have.is_full:
+                peer.send_all_held()
 
     @staticmethod
     def _apply(decision: Decision[Peer]) -> None:

@@ -6,7 +6,7 @@ seconds; between them only free slots are filled (BEP 3, "Choking and Optimistic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 # As BitTorrent 4.0.3: long enough for TCP to reach its rate, short enough to answer a change.
@@ -95,6 +95,14 @@ class Choker:
         unchoke = self._longest_waiting(waiting)[:free] if free else []
         loses = peer in peers and not peer.interested and not peer.choked_by_us
         return Decision(unchoke, [peer] if loses else [])
+
+    def has_free_slot(self, peers: Iterable[PeerT]) -> bool:
+        """Tell whether somebody who becomes interested would be unchoked at once."""
+        held = 0
+        for peer in peers:
+            if peer.interested and not peer.choked_by_us:
+                held += 1
+        return held < self.slots
 
     # While we download.
 
