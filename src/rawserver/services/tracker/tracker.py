@@ -9,9 +9,11 @@ from rawserver.engine.tls import TlsServer
 from rawserver.http.server import HttpServer
 from rawserver.services.tracker.asker import Asker, is_local, is_loopback
 from rawserver.services.tracker.catalog import Catalog
+from rawserver.services.tracker.counters import Counters
 from rawserver.services.tracker.gate import Gate, Refused, Watcher
 from rawserver.services.tracker.http_front import HttpFront
 from rawserver.services.tracker.loopback_peers import as_seen_from_outside
+from rawserver.services.tracker.udp_front import UdpFront
 from rawserver.swarm.announce_interval import DEFAULT_INTERVAL_SECONDS, AnnounceInterval
 from rawserver.swarm.memory_registry import MemoryRegistry
 from rawserver.swarm.registry import (
@@ -27,6 +29,9 @@ from rawserver.wire.scrape import ScrapeFile
 
 # The registry is swept a little each time, so that no sweep holds up an announce.
 SWEEP_SECONDS = 1.0
+# What 50 milliseconds bring at 100,000 announces a second, each some 800 bytes to the system: the
+# loop may have something else to do for so long.
+UDP_RECEIVE_BUFFER = 4 * 1024 * 1024
 
 AnswerLater = Callable[[AnnounceResponse], None]
 ScrapeLater = Callable[[Sequence[ScrapeFile]], None]
@@ -69,10 +74,12 @@ class Tracker:
         self.gates = list(gates)
         self.watchers = list(watchers)
         self.trusts = trusts
+        self.counters = Counters()
         self.http = HttpFront(self)
         self.port = 0
+        self.udp_port = 0
         self._local_address = local_address
-        self._has_loopback_peers = False
+        self.has_loopback_peers = False
         self._sweeps = False
         raw_server.add_context(self)
 
@@ -98,6 +105,27 @@ class Tracker:
         )
         self._begin_to_sweep()
 
+    def listen_udp(
+        self,
+        port: int = 0,
+        bind: str = "",
+        *,
+        secret: bytes | None = None,
+        reuse_port: bool = False,
+    ) -> None:
+        """Serve UDP on a port (0: any free one, then in `udp_port`) of an address, "" for all.
+
+        Processes that share a port with `reuse_port` need the same `secret`, of 32 bytes, to know
+        each other's connection ids. Raises OSError when the port cannot be had.
+        """
+        sock = self.raw_server.create_udpsocket(
+            port, bind, reuse_port=reuse_port, receive_buffer=UDP_RECEIVE_BUFFER
+        )
+        self.udp_port = sock.getsockname()[1]
+        front = UdpFront(self, self.counters.udp, secret)
+        self.raw_server.start_listening_udp(sock, front, self)
+        self._begin_to_sweep()
+
     def close(self) -> None:
         """End the service and its connections."""
         self.raw_server.remove_context(self)
@@ -118,11 +146,17 @@ class Tracker:
     # Questions.
 
     def announce(
-        self, request: AnnounceRequest, asker: Asker, later: AnswerLater
+        self,
+        request: AnnounceRequest,
+        asker: Asker,
+        later: AnswerLater,
+        *,
+        only_own_family: bool = False,
     ) -> AnnounceResponse | None:
         """Answer one announce; None if the registry must ask elsewhere: then `later(response)`.
 
-        What is refused is a response with a failure.
+        What is refused is a response with a failure. `only_own_family`: the reply has room for
+        peers of the asker's own family only.
         """
         if request.ip and self.trusts(asker.ip):
             asker = asker._replace(ip=ip_to_bytes(request.ip))
@@ -144,6 +178,7 @@ class Tracker:
                 request.key,
                 with_ids=not request.compact,
                 partial=request.event is Event.PAUSED,
+                only_own_family=only_own_family,
                 later=lambda outcome: later(self._outcome(request, asker, warning, outcome)),
             )
         except RegistryError as error:
@@ -180,9 +215,9 @@ class Tracker:
     def as_seen_by(self, ip: bytes, result: AnnounceResult) -> AnnounceResult:
         """Return a result with peers of this machine at addresses that others reach."""
         if is_loopback(ip):
-            self._has_loopback_peers = True
+            self.has_loopback_peers = True
             return result
-        if not self._has_loopback_peers:
+        if not self.has_loopback_peers:
             return result
         text = self._local_address or self.raw_server.network.primary_address()
         address = ip_to_bytes(text)
