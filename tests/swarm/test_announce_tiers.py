@@ -96,6 +96,35 @@ def test_failures_make_a_tracker_wait_longer_up_to_half_an_hour() -> None:
     assert tiers.next_announce_at - now - 60 <= 15
 
 
+def test_a_tracker_that_refuses_says_when_to_come_again() -> None:
+    tiers = single_file("a")
+    tiers.failed("a", 100.0, 3600)
+    assert 3700.0 <= tiers.next_announce_at <= 4060.0
+    tiers.failed("a", 5000.0, 0.1)
+    assert tiers.next_announce_at >= 5000.0 + SHORTEST_INTERVAL_SECONDS
+    # And once it does not say, it is as if it had not said before.
+    tiers.failed("a", 6000.0)
+    assert 45 <= tiers.next_announce_at - 6000.0 <= 60
+
+
+def test_a_tracker_that_says_never_is_never_asked_again() -> None:
+    tiers = single_file("a", "b")
+    tiers.failed("a", 0.0, 0)
+    assert tiers.next_tracker(1e9) == "b"
+    tiers.failed("b", 0.0, 0)
+    assert tiers.next_announce_at == inf
+    tiers.announce_now(1e9)
+    assert tiers.next_tracker(1e9) is None
+
+
+def test_a_tracker_that_says_never_does_not_hear_that_we_stop() -> None:
+    for retry_in, current in ((60, "a"), (0, None)):
+        tiers = single_file("a")
+        tiers.succeeded("a", 60, None, 0.0)
+        tiers.failed("a", 60.0, retry_in)
+        assert tiers.current == current
+
+
 def test_a_tracker_may_not_ask_to_be_flooded() -> None:
     tiers = single_file("a")
     tiers.succeeded("a", 0, 0, 0.0)

@@ -97,9 +97,20 @@ class AnnounceTiers:
         self._due_at = now + max(interval, soonest)
         self._allowed_at = now + soonest
 
-    def failed(self, url: str, now: float) -> None:
-        """Note that a tracker did not answer, or refused; KeyError if unknown."""
+    def failed(self, url: str, now: float, retry_in: float | None = None) -> None:
+        """Note that a tracker did not answer, or refused; KeyError if unknown.
+
+        `retry_in`: after how many seconds it wants to be asked again, 0 for never (BEP 31).
+        """
         tracker = self._find(url)[1]
+        if retry_in is not None:
+            tracker.failures += 1
+            # Later rather than sooner than it says; those whom it refused together come apart.
+            later = max(retry_in, SHORTEST_INTERVAL_SECONDS) * (1.0 + 0.1 * self._random.random())
+            tracker.retry_at = now + later if retry_in else inf
+            if not retry_in and self._current == url:
+                self._current = None
+            return
         delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(tracker.failures, 20), LONGEST_RETRY_SECONDS)
         tracker.failures += 1
         # Everybody's tracker fails at the same moment; not everybody is to return at the same.
