@@ -15,6 +15,10 @@ from rawserver.http.response import (
 )
 
 
+class StreamCut(Exception):
+    """The source of a stream ends it before it is whole, and its connection; no fault of ours."""
+
+
 class BodyStream:
     """Frames the pieces of a reply's stream: in chunks, or up to the end of the connection.
 

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from rawserver.engine import Task
+from rawserver.http.body_stream import StreamCut
 from rawserver.http.exchange import Exchange, close_stream
 from rawserver.http.request import HttpRequest
 from rawserver.http.request_reader import ReadRequest, RequestError, RequestReader
@@ -212,8 +213,9 @@ class Pipeline:
         try:
             piece = stream.next()
         except Exception as error:
-            # What was sent looks whole to nobody: it has no end.
-            self._server.fault(error)
+            if not isinstance(error, StreamCut):
+                self._server.fault(error)
+            # What was sent must not look whole, which without chunks an end in good order would.
             self._connection.reset()
             return
         if piece:

@@ -10,7 +10,6 @@ from kit.tracker_desk import ADDRESS, GETTER, HASH, PORT, SEED, Desk, Names, ann
 from rawserver import RawServer
 from rawserver.http.client import HttpClient, HttpReply
 from rawserver.services.tracker import Tracker
-from rawserver.services.tracker.http_front import MAX_LISTED_TORRENTS
 from rawserver.wire.bencode import decode
 
 # Announcing.
@@ -102,16 +101,6 @@ def test_a_scrape_of_some_and_of_all() -> None:
     assert decode(some.body) == {b"files": {HASH: files[HASH]}}
     wrong = ask(tracker, "/scrape", "info_hash=short")
     assert decode(wrong.body) == {b"failure reason": b"info_hash has 5 bytes, not 20"}
-
-
-def test_a_scrape_of_all_has_an_end() -> None:
-    tracker = Tracker(Desk())
-    for number in range(MAX_LISTED_TORRENTS + 5):
-        announce(tracker, info_hash=b"%020d" % number)
-    listed = decode(ask(tracker, "/scrape").body)
-    assert isinstance(listed, dict)
-    assert len(listed[b"files"]) == MAX_LISTED_TORRENTS
-    assert b"1005 torrents, 1005 peers. The first 1000 are listed." in ask(tracker, "/").body
 
 
 @pytest.mark.parametrize("path", ["/", "/index.html"])

@@ -89,7 +89,7 @@ def test_a_registry_may_refuse_later() -> None:
 
 def test_who_is_silent_is_forgotten() -> None:
     desk = Desk()
-    desk.create_serversocket = lambda port, bind: FakeListening()  # type: ignore[attr-defined]
+    desk.create_serversocket = lambda port, bind, **how: FakeListening()  # type: ignore[attr-defined]
     desk.start_listening = lambda *args, **kwargs: None  # type: ignore[attr-defined]
     tracker = Tracker(desk, interval=100)
     tracker.listen()

@@ -1,86 +1,198 @@
-"""The tracker by HTTP: /announce and /scrape for programs, / for people (BEP 3, 7, 23, 48)."""
+"""The tracker by HTTP: /announce and /scrape for programs, the rest for people (BEP 3, 7, 23)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import HttpResponse
-from rawserver.http.exchange import Answer
+from rawserver.http.server import HttpServer, method_not_allowed
 from rawserver.services.tracker.asker import Asker
-from rawserver.services.tracker.page import tracker_page
-from rawserver.wire.announce_request import AnnounceError, parse_announce_query
-from rawserver.wire.announce_response import AnnounceResponse, encode_announce_response
+from rawserver.services.tracker.forwarded import TrustedProxies
+from rawserver.services.tracker.http_options import HttpOptions
+from rawserver.services.tracker.http_pages import HttpPages
+from rawserver.services.tracker.http_scrapes import HttpScrapes
+from rawserver.services.tracker.kept_replies import KeptReplies
+from rawserver.swarm.memory_registry import MemoryRegistry
+from rawserver.swarm.registry import RegistryError
+from rawserver.wire.announce_request import (
+    AnnounceError,
+    AnnounceRequest,
+    Event,
+    parse_announce_query,
+)
+from rawserver.wire.announce_response import (
+    AnnounceResponse,
+    encode_announce_response,
+    encode_usual_response,
+)
 from rawserver.wire.compact_peers import ip_to_bytes
-from rawserver.wire.scrape import encode_scrape_response, parse_scrape_query
 
 if TYPE_CHECKING:
     from rawserver.services.tracker.tracker import Tracker
 
-# A reply of 1,000 torrents has some 80 KB; more would let one request hold up the others.
-MAX_LISTED_TORRENTS = 1000
-
-_TEXT = "text/plain; charset=utf-8"
+METHODS = ("GET", "HEAD", "POST")
+# Keys have 32 or 40 characters; what is longer is looked up for nothing.
+MAX_PASSKEY_LENGTH = 128
+# Those who announce by a kept connection, or once more within the next announces.
+_packed = lru_cache(maxsize=4096)(ip_to_bytes)
 
 
 class HttpFront:
-    """Answers requests; give its `respond` to an HttpServer."""
+    """Answers requests; its `server()` is to be given to `start_listening`.
 
-    def __init__(self, tracker: Tracker) -> None:
+    Each of `reloads` is called when a POST to /reload asks for it.
+    """
+
+    def __init__(self, tracker: Tracker, options: HttpOptions | None = None) -> None:
+        options = HttpOptions() if options is None else options
+        self.options = options
         self._tracker = tracker
-        self._files: dict[str, tuple[bytes, str]] = {}
+        self._counters = tracker.counters.http
+        self._time: Callable[[], float] = tracker.raw_server.network.time
+        self._proxies = TrustedProxies(options.trusted_proxies, options.proxy_header)
+        self.began_at = self._time()
+        kept = KeptReplies(self._time)
+        self._scrapes = HttpScrapes(tracker, options, self._counters, kept)
+        self._pages = HttpPages(tracker, options, kept)
+        self.reloads = self._pages.reloads
+
+    def server(self) -> HttpServer:
+        """Return a handler for a listening socket."""
+        return HttpServer(
+            self._tracker.raw_server,
+            self.respond,
+            request_timeout=self.options.request_timeout,
+            methods=METHODS,
+            access_log=self.options.access_log,
+            admits=self._proxies.admits if self._proxies else None,
+        )
 
     def publish(self, path: str, body: bytes, content_type: str) -> None:
         """Serve a file at a path, percent-encoded as it stands in the URL."""
-        self._files[path] = (body, content_type)
+        self._pages.publish(path, body, content_type)
 
     def respond(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer a request; a malformed announce gets a failure reason that says what is wrong."""
-        if request.path == "/announce":
-            return self._announce(request, later)
-        if request.path == "/scrape":
-            return HttpResponse(self._scrape(request), content_type=_TEXT)
-        if request.path in ("/", "/index.html"):
-            return HttpResponse(self._page(), content_type="text/html; charset=utf-8")
-        if request.path in self._files:
-            body, content_type = self._files[request.path]
-            return HttpResponse(body, content_type=content_type)
-        return HttpResponse(b"there is nothing here; a tracker answers at /announce\n", 404)
+        if self._proxies:
+            request.ip = self._proxies.client_of(request.ip, request.headers)
+        path = request.path
+        if path == "/announce":
+            return self._announce(request, "", later)
+        if path == "/scrape":
+            return self._scrape(request, later)
+        passkey, slash, last = path[1:].partition("/")
+        if slash and last in ("announce", "scrape") and 0 < len(passkey) <= MAX_PASSKEY_LENGTH:
+            if last == "announce":
+                return self._announce(request, passkey, later)
+            return self._scrape(request, later)
+        return self._pages.answer(request)
 
-    def _announce(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
+    def _scrape(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
+        if request.method == "POST":
+            return method_not_allowed(("GET", "HEAD"))
+        return self._scrapes.answer(request, later)
+
+    # Announces.
+
+    def _announce(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
+        if request.method == "POST":
+            return method_not_allowed(("GET", "HEAD"))
+        query = request.query
         try:
-            announce = parse_announce_query(request.query)
+            announce = parse_announce_query(query)
         except AnnounceError as error:
-            return HttpResponse(encode_announce_response(AnnounceResponse(failure=str(error))))
+            self._counters.malformed += 1
+            return _reply(AnnounceResponse(failure=str(error)))
+        ip = _packed(request.ip)
+        tracker, registry = self._tracker, self._tracker.registry
+        # What asks for no more than peers, and has nothing before or behind the registry.
+        if (
+            not tracker.gates
+            and not tracker.watchers
+            and announce.compact
+            and not announce.ip
+            and type(registry) is MemoryRegistry
+            and b"scrape" not in query
+        ):
+            return self._ask(registry, announce, ip)
+        with_scrape = b"scrape" in query and asks_for_scrape(query)
 
-        def reply(response: AnnounceResponse) -> HttpResponse:
-            body = encode_announce_response(
-                response, compact=announce.compact, no_peer_id=announce.no_peer_id
+        def answer(response: AnnounceResponse) -> HttpResponse:
+            self._count(response)
+            return _reply(response, announce, with_scrape)
+
+        asker = Asker(ip, passkey)
+        response = tracker.announce(announce, asker, lambda response: later(answer(response)))
+        return None if response is None else answer(response)
+
+    def _ask(self, registry: MemoryRegistry, announce: AnnounceRequest, ip: bytes) -> HttpResponse:
+        """Do as `Tracker.announce` does, without what is in between."""
+        event, left = announce.event, announce.left
+        try:
+            result = registry.announce(
+                announce.info_hash,
+                announce.peer_id,
+                ip,
+                announce.port,
+                left,
+                event,
+                announce.numwant,
+                self._time(),
+                announce.key,
+                partial=event is Event.PAUSED,
             )
-            return HttpResponse(body, content_type=_TEXT)
+        except RegistryError as error:
+            self._counters.refused += 1
+            return _reply(AnnounceResponse(failure=str(error)))
+        tracker = self._tracker
+        result = tracker.as_seen_by(ip, result)
+        self._counters.announces += 1
+        peers4, peers6 = result.peers4, result.peers6
+        lonely = left > 0 and not peers4 and not peers6 and event is not Event.STOPPED
+        interval, least = tracker.interval.after(lonely)
+        body = encode_usual_response(
+            result.complete,
+            result.downloaded,
+            ip,
+            result.incomplete,
+            interval,
+            least,
+            peers4,
+            peers6,
+        )
+        return HttpResponse(body, compressible=False)
 
-        asker = Asker(ip_to_bytes(request.ip))
-        response = self._tracker.announce(announce, asker, lambda response: later(reply(response)))
-        return None if response is None else reply(response)
+    def _count(self, response: AnnounceResponse) -> None:
+        if response.failure:
+            self._counters.refused += 1
+        else:
+            self._counters.announces += 1
 
-    def _scrape(self, request: HttpRequest) -> bytes:
-        try:
-            info_hashes = parse_scrape_query(request.query)
-        except AnnounceError as error:
-            return encode_announce_response(AnnounceResponse(failure=str(error)))
-        registry = self._tracker.registry
-        if info_hashes:
-            return encode_scrape_response(registry.scrape(info_hashes) or ())
-        return encode_scrape_response(registry.torrents(MAX_LISTED_TORRENTS))
 
-    def _page(self) -> bytes:
-        registry = self._tracker.registry
-        files = registry.torrents(MAX_LISTED_TORRENTS)
-        page = tracker_page(files, len(registry), registry.num_peers, self._name_of)
-        # The name of a file need not be text (PEP 383); one of those costs nobody the page.
-        return page.encode(errors="replace")
+def asks_for_scrape(query: bytes) -> bool:
+    """Tell whether an announce has bttrack's `scrape`, which asks for the torrent's numbers."""
+    return any(
+        name == b"scrape" and value not in (b"", b"0")
+        for name, _, value in (field.partition(b"=") for field in query.split(b"&"))
+    )
 
-    def _name_of(self, info_hash: bytes) -> str | None:
-        catalog = self._tracker.catalog
-        listed = None if catalog is None else catalog.find(info_hash)
-        return None if listed is None else listed.name
+
+def _reply(
+    response: AnnounceResponse,
+    announce: AnnounceRequest | None = None,
+    with_scrape: bool = False,
+) -> HttpResponse:
+    if announce is None:
+        return HttpResponse(encode_announce_response(response), compressible=False)
+    body = encode_announce_response(
+        response,
+        compact=announce.compact,
+        no_peer_id=announce.no_peer_id,
+        with_scrape=with_scrape,
+    )
+    # Addresses in compact form are as good as noise.
+    return HttpResponse(body, compressible=not announce.compact)

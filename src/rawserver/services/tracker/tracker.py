@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 
 from rawserver.engine import RawServer
 from rawserver.engine.tls import TlsServer
-from rawserver.http.server import HttpServer
 from rawserver.services.tracker.asker import Asker, is_local, is_loopback
 from rawserver.services.tracker.catalog import Catalog
 from rawserver.services.tracker.counters import Counters
 from rawserver.services.tracker.gate import Gate, Refused, Watcher
 from rawserver.services.tracker.http_front import HttpFront
+from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.loopback_peers import as_seen_from_outside
 from rawserver.services.tracker.udp_front import UdpFront
 from rawserver.swarm.announce_interval import DEFAULT_INTERVAL_SECONDS, AnnounceInterval
@@ -47,7 +48,7 @@ class Tracker:
     told of every announce that was right. `trusts(ip)` says who may name another address than he
     is seen at, by default those of local networks. `local_address` is where other machines reach
     peers that announce from this one by a loopback address, by default this machine's own in the
-    network.
+    network. `http` says what is served by HTTP beside announces, to whom and within which limits.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Tracker:
         watchers: Iterable[Watcher] = (),
         trusts: Callable[[bytes], bool] = is_local,
         local_address: str | None = None,
+        http: HttpOptions | None = None,
     ) -> None:
         random = raw_server.network.random
         self.raw_server = raw_server
@@ -75,7 +77,7 @@ class Tracker:
         self.watchers = list(watchers)
         self.trusts = trusts
         self.counters = Counters()
-        self.http = HttpFront(self)
+        self.http = HttpFront(self, http)
         self.port = 0
         self.udp_port = 0
         self._local_address = local_address
@@ -92,16 +94,23 @@ class Tracker:
         *,
         tls: TlsServer | None = None,
         proxy_protocol: bool = False,
+        reuse_port: bool = False,
     ) -> None:
         """Serve HTTP on a port (0: any free one, then in `port`) of an address, "" for all.
 
         With `tls` it is HTTPS. Raises OSError when the port cannot be had.
         """
-        serversocket = self.raw_server.create_serversocket(port, bind)
+        serversocket = self.raw_server.create_serversocket(port, bind, reuse_port=reuse_port)
         self.port = serversocket.getsockname()[1]
-        server = HttpServer(self.raw_server, self.http.respond)
         self.raw_server.start_listening(
-            serversocket, server, self, tls=tls, proxy_protocol=proxy_protocol
+            serversocket,
+            self.http.server(),
+            self,
+            # The server itself sees to who says nothing.
+            idle_timeout=inf,
+            limits=self.http.options.effective_limits,
+            tls=tls,
+            proxy_protocol=proxy_protocol,
         )
         self._begin_to_sweep()
 

@@ -1,0 +1,196 @@
+"""A line for each request, in a file: as Apache's "combined" lines, with times of ISO 8601."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rawserver.engine import RawServer
+from rawserver.http.request import HttpRequest
+from rawserver.http.response import HttpResponse
+
+# bttrack's min_time_between_log_flushes.
+FLUSH_SECONDS = 3.0
+# So many bytes are written without waiting for the time.
+FLUSH_BYTES = 256 * 1024
+# A disk that hangs must not fill the memory: lines above this are lost, and counted.
+MAX_WAITING_BYTES = 8 * 1024 * 1024
+# No URL or program's name that is longer tells anybody more.
+MAX_FIELD_LENGTH = 2048
+
+# What could end a field or a line, or speak to a terminal, is written as \xHH.
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x22, 0x5C, *range(0x7F, 0x100))}
+
+
+class LogFile(Protocol):
+    """What lines are written to; an engine's `File` is one. Its methods block."""
+
+    def write(self, data: bytes, offset: int) -> None: ...
+    def size(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class AccessLog:
+    """Notes requests; give it to `HttpOptions` and close it at the end.
+
+    `open_file()` opens the file to append to, and may raise OSError, as its methods may; it is
+    called off the loop. `clock` is the wall clock, in seconds since 1970. What goes wrong with the
+    file is reported once, until it goes well again, and costs lines but nothing else.
+    """
+
+    def __init__(
+        self, raw_server: RawServer, open_file: Callable[[], LogFile], clock: Callable[[], float]
+    ) -> None:
+        self._raw_server = raw_server
+        self._open_file = open_file
+        self._clock = clock
+        self._file: LogFile | None = None
+        self._offset = 0
+        self._lines: list[str] = []
+        self._waiting_bytes = 0
+        self._lost_lines = 0
+        self._is_due = False
+        # Opening or writing is under way.
+        self._busy = False
+        self._reopens = False
+        self._failed = False
+        self._closed = False
+        self._second = -1
+        self._shown_second = ""
+
+    def __call__(self, request: HttpRequest, response: HttpResponse, length: int) -> None:
+        """Note one request; for `HttpServer`."""
+        agent = request.headers.get("user-agent", "")
+        referer = request.headers.get("referer", "")
+        self._add(
+            f'{request.ip or "-"} - - [{self._time()}] "{request.method} {_field(request.target)} '
+            f'HTTP/{request.version}" {response.status} {length} "{_field(referer) or "-"}" '
+            f'"{_field(agent) or "-"}"\n'
+        )
+
+    def reopen(self) -> None:
+        """Go on in a new file of the same name: the old one was renamed (log rotation)."""
+        self._reopens = True
+        self._flush()
+
+    def close(self) -> None:
+        """Write what waits, in this thread; nothing is noted any more."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._lines:
+                self._write_last("".join(self._lines).encode("ascii"))
+            if self._file is not None and not self._busy:
+                self._file.close()
+        except OSError as error:
+            self._report(error)
+        self._lines.clear()
+
+    def _write_last(self, data: bytes) -> None:
+        if self._file is None:
+            self._file = self._open_file()
+            self._offset = self._file.size()
+        self._file.write(data, self._offset)
+
+    # On the loop.
+
+    def _time(self) -> str:
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._shown_second = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return self._shown_second
+
+    def _add(self, line: str) -> None:
+        if self._closed:
+            return
+        if self._waiting_bytes > MAX_WAITING_BYTES:
+            self._lost_lines += 1
+            return
+        self._lines.append(line)
+        self._waiting_bytes += len(line)
+        if self._waiting_bytes > FLUSH_BYTES and not self._busy:
+            self._flush()
+        elif not self._is_due:
+            self._is_due = True
+            self._raw_server.add_task(self._flush_is_due, FLUSH_SECONDS)
+
+    def _flush_is_due(self) -> None:
+        self._is_due = False
+        self._flush()
+
+    def _flush(self) -> None:
+        """Begin to write what waits, unless something is being written: then after that."""
+        if self._busy or self._closed:
+            return
+        if self._reopens:
+            self._reopens = False
+            old, self._file = self._file, None
+            if old is not None:
+                self._busy = True
+                self._raw_server.start_work(old.close, (), self._closed_old)
+                return
+        if not self._lines:
+            return
+        self._busy = True
+        if self._file is None:
+            self._raw_server.start_work(_opened, (self._open_file,), self._was_opened)
+            return
+        data = "".join(self._lines).encode("ascii")
+        self._lines.clear()
+        self._waiting_bytes = 0
+        start, self._offset = self._offset, self._offset + len(data)
+        self._raw_server.start_work(
+            self._file.write,
+            (data, start),
+            lambda result, error: self._was_written(start, len(data), error),
+        )
+
+    def _closed_old(self, result: object, error: BaseException | None) -> None:
+        self._went(error)
+        self._flush()
+
+    def _was_opened(self, opened: tuple[LogFile, int] | None, error: BaseException | None) -> None:
+        self._went(error)
+        if opened is None:
+            self._lines.clear()
+            self._waiting_bytes = 0
+        else:
+            self._file, self._offset = opened
+            self._flush()
+
+    def _was_written(self, start: int, length: int, error: BaseException | None) -> None:
+        if error is not None:
+            self._offset = start  # what comes next goes where this should have gone
+        self._went(error)
+        if self._reopens or self._waiting_bytes > FLUSH_BYTES:
+            self._flush()
+
+    def _went(self, error: BaseException | None) -> None:
+        self._busy = False
+        if error is not None:
+            self._report(error)
+            return
+        self._failed = False
+        if self._lost_lines:
+            lost, self._lost_lines = self._lost_lines, 0
+            self._raw_server.report(
+                logging.WARNING, f"the access log could not keep up: {lost} lines are lost"
+            )
+
+    def _report(self, error: BaseException) -> None:
+        if not self._failed:
+            self._failed = True
+            self._raw_server.report(logging.ERROR, f"the access log cannot be written: {error}")
+
+
+def _opened(open_file: Callable[[], LogFile]) -> tuple[LogFile, int]:
+    file = open_file()
+    return file, file.size()
+
+
+def _field(text: str) -> str:
+    return text[:MAX_FIELD_LENGTH].translate(_ESCAPES)

@@ -1,0 +1,168 @@
+"""What a tracker serves by HTTP beside announces and scrapes: for people, and who watches it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from rawserver.http.request import HttpRequest
+from rawserver.http.response import TEXT, HttpResponse
+from rawserver.http.server import method_not_allowed
+from rawserver.services.tracker.asker import is_local, is_loopback
+from rawserver.services.tracker.http_options import HttpOptions
+from rawserver.services.tracker.kept_replies import KeptReplies
+from rawserver.services.tracker.page import tracker_page
+from rawserver.services.tracker.page_assets import PAGE_HEADERS
+from rawserver.services.tracker.statistics import TrackerStatistics, as_json, take_statistics
+from rawserver.services.tracker.torrent_row import rows_of, sort_order, sorted_rows
+from rawserver.wire.announce_request import AnnounceError
+from rawserver.wire.compact_peers import ip_to_bytes
+from rawserver.wire.scrape import parse_scrape_query
+
+if TYPE_CHECKING:
+    from rawserver.services.tracker.tracker import Tracker
+
+# A month would keep one that was changed too long.
+_FAVICON_HEADERS = {"Cache-Control": "max-age=86400"}
+# Whoever is in between must not keep what changes by the second.
+_FRESH = {"Cache-Control": "no-store"}
+# A page of so few is made anew each time.
+FEW_ROWS = 20
+_NOT_FOUND = b"there is nothing here; a tracker answers at /announce\n"
+
+
+class HttpPages:
+    """Answers by path; `reloads` are called when /reload is asked for."""
+
+    def __init__(self, tracker: Tracker, options: HttpOptions, kept: KeptReplies) -> None:
+        self._tracker = tracker
+        self._options = options
+        self._kept = kept
+        self._files: dict[str, HttpResponse] = {}
+        self.reloads: list[Callable[[], object]] = []
+        self._pages: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+            "/": self._index,
+            "/index.html": self._index,
+            "/file": self._file,
+            "/stats.json": self._stats,
+            "/metrics": self._metrics,
+            "/favicon.ico": self._favicon,
+            "/healthz": self._health,
+        }
+
+    def publish(self, path: str, body: bytes, content_type: str) -> None:
+        """Serve a file at a path, percent-encoded as it stands in the URL."""
+        self._files[path] = HttpResponse(body, content_type=content_type)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request for whatever is neither an announce nor a scrape."""
+        path = request.path
+        if path == "/reload":
+            return self._reload(request)
+        if request.method == "POST":
+            return method_not_allowed(("GET", "HEAD"))
+        if path in self._files:
+            return self._files[path]
+        page = self._pages.get(path)
+        return not_found() if page is None else page(request)
+
+    # For people.
+
+    def _index(self, request: HttpRequest) -> HttpResponse:
+        if self._options.infopage_redirect:
+            location = {"Location": self._options.infopage_redirect}
+            return HttpResponse(b"", 302, headers=location)
+        if not self._options.infopage:
+            return not_found()
+        order = sort_order(request.query)
+        if len(self._tracker.registry) <= FEW_ROWS:
+            return self._page(request)
+        return self._kept.get(order, lambda: self._page(request))
+
+    def _page(self, request: HttpRequest) -> HttpResponse:
+        registry, catalog = self._tracker.registry, self._tracker.catalog
+        order = sort_order(request.query)
+        files = registry.torrents(self._options.max_rows)
+        rows = sorted_rows(rows_of(files, catalog if self._options.names else None), order)
+        page = tracker_page(rows, len(registry), registry.num_peers, order)
+        # The name of a file need not be text (PEP 383); one of those costs nobody the page.
+        body = page.encode(errors="replace")
+        return HttpResponse(body, content_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+    def _favicon(self, request: HttpRequest) -> HttpResponse:
+        if not self._options.favicon:
+            return not_found()
+        kind = self._options.favicon_type
+        return HttpResponse(self._options.favicon, content_type=kind, headers=_FAVICON_HEADERS)
+
+    def _file(self, request: HttpRequest) -> HttpResponse:
+        catalog = self._tracker.catalog
+        if not self._options.torrents or catalog is None:
+            return not_found()
+        try:
+            info_hashes = parse_scrape_query(request.query)
+        except AnnounceError as error:
+            return HttpResponse(f"{error}\n".encode(), 400)
+        if len(info_hashes) != 1:
+            return HttpResponse(b"one info_hash says which .torrent is wanted\n", 400)
+        listed = catalog.find(info_hashes[0])
+        torrent = catalog.torrent(info_hashes[0])
+        if listed is None or listed.failure or torrent is None:
+            return not_found()
+        # RFC 6266, section 4.1; a name that is no text is shown as far as it is.
+        name = quote(f"{listed.name}.torrent".encode(errors="replace"), safe="")
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+        return HttpResponse(torrent, content_type="application/x-bittorrent", headers=headers)
+
+    # For who watches.
+
+    def _health(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(b"ok\n", headers=_FRESH)
+
+    def _stats(self, request: HttpRequest) -> HttpResponse:
+        return self._figures(request, "stats", lambda: as_json(self._take()), "application/json")
+
+    def _metrics(self, request: HttpRequest) -> HttpResponse:
+        # It loads forty modules, which who never asks for this need not wait for.
+        from rawserver.services.tracker.metrics import CONTENT_TYPE, metrics_text
+
+        return self._figures(request, "metrics", lambda: metrics_text(self._take), CONTENT_TYPE)
+
+    def _take(self) -> TrackerStatistics:
+        return take_statistics(self._tracker)
+
+    def _figures(
+        self, request: HttpRequest, name: str, make: Callable[[], bytes], kind: str
+    ) -> HttpResponse:
+        shown = self._options.statistics
+        if shown == "none":
+            return not_found()
+        if shown == "local" and not is_local(ip_to_bytes(request.ip)):
+            return HttpResponse(b"not for you\n", 403)
+        # The figures are counted over all connections.
+        return self._kept.get(name, lambda: HttpResponse(make(), 200, kind, _FRESH))
+
+    def _reload(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return method_not_allowed(("POST",))
+        if not self._may_reload(request):
+            return HttpResponse(b"not for you\n", 403)
+        for reload in self.reloads:
+            reload()
+        return HttpResponse(b"reloading\n", 202, TEXT, _FRESH)
+
+    def _may_reload(self, request: HttpRequest) -> bool:
+        token = self._options.reload_token
+        if token:
+            said = request.headers.get("authorization", "").encode("latin-1")
+            if hmac.compare_digest(said, f"Bearer {token}".encode()):
+                return True
+        # A page in a browser of this machine may have been sent here by anybody's site.
+        return is_loopback(ip_to_bytes(request.ip)) and "origin" not in request.headers
+
+
+def not_found() -> HttpResponse:
+    """Return the reply for a path at which nothing is."""
+    return HttpResponse(_NOT_FOUND, 404)
