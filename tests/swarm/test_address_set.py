@@ -100,6 +100,17 @@ def test_random_bytes_are_a_list_or_a_list_error(data: bytes | str) -> None:
         pass
 
 
+def test_very_many_networks_are_put_in_order() -> None:
+    # More than are sorted at once, and every other address of a network, the last ones first.
+    ranges = [
+        (bytes([10, 0, high, low]),) * 2 for high in range(255, -1, -1) for low in range(0, 60, 2)
+    ]
+    found = AddressSet(ranges)
+    assert len(found) == len(ranges) == 7680
+    assert all(first in found for first, _ in ranges)
+    assert bytes([10, 0, 7, 1]) not in found
+
+
 def test_only_addresses_are_in_it() -> None:
     found = AddressSet([address_range("0.0.0.0/0")])
     assert bytes(3) not in found

@@ -72,7 +72,15 @@ def test_a_list_in_every_notation() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["x" * 40, HASH.hex()[:-1], HASH.hex() + " and more", "1" * 32, "ı" * 32, "é" * 40, "0 " * 20],
+    [
+        "x" * 40,
+        HASH.hex()[:-1],
+        HASH.hex() + " and more",
+        "1" * 32,
+        "\u0131" * 32,
+        "é" * 40,
+        "0 " * 20,
+    ],
 )
 def test_a_line_that_is_no_hash_is_said(line: str) -> None:
     with pytest.raises(ListError, match="is no info-hash") as caught:

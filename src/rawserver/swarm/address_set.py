@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from heapq import merge
 
 from rawserver.wire.compact_peers import ip_to_bytes
 from rawserver.wire.list_lines import ListError, list_lines
 from rawserver.wire.safe_path import quote
 
 _MAPPED_BITS = 96
+
+# Sorted at a time: 2 ms, for which no other thread can do anything.
+_RUN = 4096
 
 # The first and the last address, both packed, both of one family.
 Range = tuple[bytes, bytes]
@@ -95,7 +99,8 @@ def _merged(ranges: list[Range]) -> tuple[list[bytes], list[bytes]]:
     """Return where ranges begin and end, in order, those that overlap or touch as one."""
     starts: list[bytes] = []
     ends: list[bytes] = []
-    for first, last in sorted(ranges):
+    runs = [sorted(ranges[start : start + _RUN]) for start in range(0, len(ranges), _RUN)]
+    for first, last in merge(*runs):
         if ends and int.from_bytes(first, "big") <= int.from_bytes(ends[-1], "big") + 1:
             ends[-1] = max(ends[-1], last)
         else:

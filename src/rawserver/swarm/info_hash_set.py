@@ -19,25 +19,34 @@ _HEX_LENGTH_V2 = 64
 class InfoHashSet:
     """A set of info-hashes, 20 bytes each, that never changes.
 
-    They lie sorted in one string, with where those begin that share their first two bytes. A
-    million take 20 MB and a look-up 0.9 us; as a frozenset they take 87 MB, and 0.3 us.
+    They lie in one string, those beside each other that share their first two bytes, and where
+    those begin is known. A million take 20 MB and a look-up 0.9 us; as a frozenset they take 87
+    MB, and 0.3 us.
     """
 
     __slots__ = ("_packed", "_starts")
 
     def __init__(self, info_hashes: Iterable[bytes] = ()) -> None:
-        ordered = sorted(set(info_hashes))
-        counts = [0] * 65536
-        for info_hash in ordered:
+        # No step of this takes long, however many they are: where a thread makes such a set, no
+        # other has to wait, as one would for the sorting of a million.
+        slots: list[list[bytes] | None] = [None] * 65536
+        for info_hash in info_hashes:
             if len(info_hash) != 20:
                 raise ValueError(f"an info-hash has 20 bytes, not {len(info_hash)}")
-            counts[info_hash[0] << 8 | info_hash[1]] += 1
-        self._packed = b"".join(ordered)
+            place = info_hash[0] << 8 | info_hash[1]
+            slot = slots[place]
+            if slot is None:
+                slots[place] = [info_hash]
+            else:
+                slot.append(info_hash)
+        packed = bytearray()
         self._starts = array("Q", [0])
-        start = 0
-        for count in counts:
-            start += 20 * count
-            self._starts.append(start)
+        for place, slot in enumerate(slots):
+            if slot is not None:
+                packed += b"".join(dict.fromkeys(slot))
+                slots[place] = None
+            self._starts.append(len(packed))
+        self._packed = bytes(packed)
 
     def __len__(self) -> int:
         return len(self._packed) // 20
@@ -60,7 +69,7 @@ def parse_info_hashes(data: bytes) -> InfoHashSet:
 
     Raises ListError for a line that is anything else.
     """
-    return InfoHashSet([_info_hash(number, text) for number, text in list_lines(data)])
+    return InfoHashSet(_info_hash(number, text) for number, text in list_lines(data))
 
 
 def _info_hash(number: int, text: str) -> bytes:
