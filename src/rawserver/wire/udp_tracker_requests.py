@@ -30,8 +30,8 @@ HEAD = Struct(">8sI4s")
 # connection id, action, transaction id, info-hash, peer id, downloaded, left, uploaded, event, ip,
 # key, num_want, port
 ANNOUNCE_STRUCT = Struct(">8sI4s20s20sqqqI4sIiH")
-# The same without the amounts of data, which only accounts are kept of, and the action.
-ANNOUNCE_WITHOUT_AMOUNTS = Struct(">8s4x4s20s20s8xq8xI4sIiH")
+# The same without what was downloaded and uploaded, which only accounts are kept of.
+ANNOUNCE_WITHOUT_AMOUNTS = Struct(">8sI4s20s20s8xq8xI4sIiH")
 NO_IP = bytes(4)
 
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 # number, so that nothing that repeats meets the same ones again.
 NUM_INTERVALS = 1021
 
-_ANNOUNCE = ANNOUNCE.to_bytes(4, "big")
 _STOPPED = 3
 
 
@@ -104,44 +103,46 @@ class UdpFront:
         tracker, accepts, announce = self._tracker, self._ids.accepts, registry.announce
         unpack, pack_head = ANNOUNCE_WITHOUT_AMOUNTS.unpack_from, ANNOUNCE_REPLY_HEAD.pack
         interval, intervals = tracker.interval, self._drawn_intervals()
-        now, answered = self._time(), 0
+        counters, now = self._counters, self._time()
         replies: list[bytes | None] = []
         for address, data in zip(addresses, datagrams, strict=True):
-            if data[8:12] != _ANNOUNCE or len(data) < ANNOUNCE_LENGTH:
+            if len(data) < ANNOUNCE_LENGTH:
                 replies.append(self._answer(udp_socket, address, data))
                 continue
-            cid, tid, info_hash, peer_id, left, event, said, key, wanted, port = unpack(data)
+            cid, action, tid, info_hash, peer_id, left, event, said, key, wanted, port = unpack(
+                data
+            )
             ip = address[4:8] if len(address) == PACKED_IPV4_LENGTH else ip_of_packed(address)
             # What is rare or wrong goes the long way.
-            if left < 0 or event > _STOPPED or said != NO_IP or not accepts(cid, ip):
+            if action != ANNOUNCE or left < 0 or event > _STOPPED or said != NO_IP:
                 replies.append(self._answer(udp_socket, address, data))
+                continue
+            if not accepts(cid, ip):
+                counters.dropped += 1
+                replies.append(None)
                 continue
             most = MOST_PEERS_IPV4 if len(ip) == 4 else MOST_PEERS_IPV6
             numwant = None if wanted < 0 else wanted if wanted < most else most
-            key_text = b"%08X" % key if key else b""
             try:
                 result = announce(
-                    info_hash, peer_id, ip, port, left, EVENTS[event], numwant, now, key_text,
-                    only_own_family=True,
+                    info_hash, peer_id, ip, port, left, EVENTS[event], numwant, now,
+                    b"%08X" % key if key else b"", only_own_family=True,
                 )  # fmt: skip
             except RegistryError as error:
-                self._counters.refused += 1
+                counters.refused += 1
                 replies.append(encode_udp_error(tid, str(error)))
                 continue
             # 127.0.0.0/8 and ::1 are among these.
             if ip[0] in (127, 0) or tracker.has_loopback_peers:
                 result = tracker.as_seen_by(ip, result)
             peers = result.peers4 if most == MOST_PEERS_IPV4 else result.peers6
-            if peers or not left or event == _STOPPED:
-                seconds = next(intervals)
-            else:
-                seconds, _ = interval.after(True)
+            lonely = not peers and left and event != _STOPPED
+            seconds = interval.after(True)[0] if lonely else next(intervals)
             if len(peers) > LONGEST_PEERS:
                 peers = peers[: most * (len(ip) + 2)]
             head = pack_head(ANNOUNCE, tid, seconds, result.incomplete, result.complete)
             replies.append(head + peers)
-            answered += 1
-        self._counters.announces += answered
+            counters.announces += 1
         return replies
 
     def _drawn_intervals(self) -> Iterator[int]:
