@@ -109,9 +109,7 @@ class UdpFront:
             if len(data) < ANNOUNCE_LENGTH:
                 replies.append(self._answer(udp_socket, address, data))
                 continue
-            cid, action, tid, info_hash, peer_id, left, event, said, key, wanted, port = unpack(
-                data
-            )
+            cid, action, tid, info_hash, peer_id, left, event, said, key, want, port = unpack(data)
             ip = address[4:8] if len(address) == PACKED_IPV4_LENGTH else ip_of_packed(address)
             # What is rare or wrong goes the long way.
             if action != ANNOUNCE or left < 0 or event > _STOPPED or said != NO_IP:
@@ -122,7 +120,7 @@ class UdpFront:
                 replies.append(None)
                 continue
             most = MOST_PEERS_IPV4 if len(ip) == 4 else MOST_PEERS_IPV6
-            numwant = None if wanted < 0 else wanted if wanted < most else most
+            numwant = None if want < 0 else want if want < most else most
             try:
                 result = announce(
                     info_hash, peer_id, ip, port, left, EVENTS[event], numwant, now,
