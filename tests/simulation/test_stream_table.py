@@ -63,7 +63,7 @@ def test_a_port_serves_many_peers_and_runs_out_for_one() -> None:
     listening(other)
     chosen = {table.choose_port("10.0.0.1", (OTHER, 80)) for _ in range(50)}
     assert len(chosen) > 45
-    table._connections = {(("10.0.0.1", port), (OTHER, 80)): None for port in range(1, 65536)}
+    table.connections = {(("10.0.0.1", port), (OTHER, 80)): None for port in range(1, 65536)}
     assert code_of(table.choose_port, "10.0.0.1", (OTHER, 80)) == errno.EADDRNOTAVAIL
     assert table.choose_port("10.0.0.1", (OTHER, 81))
 

@@ -34,6 +34,8 @@ LONGEST_IPV6 = 65527
 # What a datagram takes of a receive buffer besides its bytes (Linux: the truesize of a small one).
 OVERHEAD = 768
 _WHOLE = 65536
+# A plain number: an operation on one of socket's flags costs as much as a whole call here.
+MSG_PEEK = int(socket.MSG_PEEK)
 _JOIN_IPV6 = getattr(socket, "IPV6_JOIN_GROUP", 20)
 _LEAVE_IPV6 = getattr(socket, "IPV6_LEAVE_GROUP", 21)
 
@@ -108,7 +110,7 @@ class DatagramSocket(InternetSocket):
         if not count:
             return b""  # as Python does, without a call
         self.check_open()
-        if flags & socket.MSG_PEEK and self._queue and not self._error:
+        if flags & MSG_PEEK and self._queue and not self._error:
             return bytes(self._queue[0][1][:count])
         return self._next()[1][:count]
 

@@ -26,6 +26,7 @@ class Fabric:
     def __init__(self, world: World) -> None:
         self.rules = Rules()
         self._world = world
+        self._call_at = world.call_at
         self._handles = self.rules.handles
         self._topology = Topology(world, self.send)
         self._paths = self._topology.paths
@@ -136,13 +137,32 @@ class Fabric:
             path = self._paths[source][packet.destination[0]]
         except KeyError:
             path = self._topology.make_path(source, packet.destination[0])
-        if self._handles or not path.is_plain:
+        if self._handles or not path.is_steady:
             return self._send_specially(path, packet)
-        at = self._world.now + path.delay
-        if at < path.last:
-            at = path.last
-        path.last = at
-        self._world.call_at(at, path.tie, path.arrive, (packet,))
+        at = self._world.now
+        up = path.up
+        if up is not None:
+            at = up.leaves_at(at, packet.size)
+            if at < 0:
+                self.drop("queue full", packet)
+                return 0
+        at += path.after_up
+        down = path.down
+        if down is None or down.bandwidth is None:
+            if at < path.last:
+                at = path.last
+            path.last = at
+            self._call_at(at, path.tie, path.arrive, (packet,))
+            return 0
+        # As `_bring_to_queue`.
+        if at < path.last_entry:
+            at = path.last_entry
+        path.last_entry = at
+        left_at = at + packet.size / down.bandwidth
+        if left_at < path.last:
+            left_at = path.last
+        path.last = left_at
+        self._call_at(left_at, path.tie, self._enter_down, (path, down, at, packet))
         return 0
 
     def hand_down(self, public_ip: str, packet: Packet) -> None:

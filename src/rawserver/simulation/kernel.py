@@ -12,7 +12,7 @@ from rawserver.simulation.datagram_socket import DatagramSocket
 from rawserver.simulation.datagram_table import DatagramTable
 from rawserver.simulation.description import error_of
 from rawserver.simulation.descriptors import Descriptors
-from rawserver.simulation.packet import DATAGRAM, UNREACHABLE, Packet
+from rawserver.simulation.packet import DATAGRAM, SYN, UNREACHABLE, Packet
 from rawserver.simulation.socket_addresses import is_loopback, is_multicast
 from rawserver.simulation.stream_socket import StreamSocket
 from rawserver.simulation.stream_table import StreamTable
@@ -35,6 +35,7 @@ class Kernel:
         self.descriptors = Descriptors(self.limits)
         self.call_faults = CallFaults()
         self.streams = StreamTable(self)
+        self._connections = self.streams.connections
         self.datagrams = DatagramTable(self)
         self._addresses = dict.fromkeys(host.addresses)
         self._first_ipv4 = next((ip for ip in host.addresses if ":" not in ip), None)
@@ -90,7 +91,11 @@ class Kernel:
         """Take a packet that has arrived; the net calls this."""
         kind = packet.kind
         if kind < DATAGRAM:
-            self.streams.receive(packet)
+            connection = self._connections.get((packet.destination, packet.source))
+            if connection is not None and kind != SYN:
+                connection.receive(packet)
+            else:
+                self.streams.receive(packet)
         elif kind == DATAGRAM:
             self.datagrams.receive(packet)
         elif kind == UNREACHABLE and packet.about is not None:

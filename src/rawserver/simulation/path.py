@@ -24,6 +24,7 @@ class Path:
 
     __slots__ = (
         "_burst_bytes",
+        "after_up",
         "arrive",
         "delay",
         "directions",
@@ -31,10 +32,12 @@ class Path:
         "is_clean",
         "is_constant",
         "is_plain",
+        "is_steady",
         "last",
         "last_entry",
         "sender",
         "tie",
+        "up",
     )
 
     def __init__(
@@ -68,6 +71,17 @@ class Path:
         )
         # True if nothing is to be done but to wait.
         self.is_plain = self.is_constant and sender is None and self.delay > 0
+        # True if all that happens on the way are the queues of `up`, if that has one, and `down`,
+        # with a constant time between them, `after_up`: as between most homes.
+        self.up = directions[0] if directions and directions[0].bandwidth is not None else None
+        self.after_up = self.delay
+        self.is_steady = (
+            self.is_clean
+            and sender is None
+            and self.delay > 0
+            and all(each.varying is None for each in every)
+            and all(each.bandwidth is None for each in directions[1:])
+        )
 
     def every(self) -> tuple[Direction, ...]:
         """Return all links that it consists of."""

@@ -27,8 +27,8 @@ class SimulatedPoller:
     """
 
     __slots__ = (
-        "_candidates", "_due", "_free_at", "_kernel", "_paused", "_pending", "_random",
-        "_raw_server", "_tie", "_turning", "_wanted", "_world",
+        "_candidates", "_due", "_found", "_free_at", "_is_soon", "_kernel", "_paused", "_pending",
+        "_random", "_raw_server", "_tie", "_turning", "_wanted", "_world",
     )  # fmt: skip
 
     def __init__(self, kernel: Kernel) -> None:
@@ -41,12 +41,14 @@ class SimulatedPoller:
         self._wanted: dict[int, int] = {}
         # Those that may be ready. Whoever is not here is not ready.
         self._candidates: dict[int, Description] = {}
+        # What the turn that is being made is about.
+        self._found: list[tuple[int, int]] = []
         # The times at which the world will call, a heap; when the RawServer wants to be turned
         # though nothing is ready; when the last turn is over.
         self._pending: list[float] = []
         self._due = inf
         self._free_at = 0.0
-        self._turning = False
+        self._turning = self._is_soon = False
         self._paused = False
 
     # What is polled.
@@ -97,13 +99,13 @@ class SimulatedPoller:
             if description.poll_events() & self._wanted[descriptor]:
                 self._candidates[descriptor] = description
                 if self._raw_server is not None and not self._turning:
-                    self._call_at(self._world.now)
+                    self._call_soon()
 
     # Polling.
 
     def poll(self, timeout_seconds: float | None) -> Sequence[tuple[int, int]]:
         if self._turning:
-            return self._take()
+            return self._found
         world = self._world
         deadline = inf if timeout_seconds is None else world.now + timeout_seconds
         host = self._kernel.host
@@ -127,7 +129,7 @@ class SimulatedPoller:
         found: list[tuple[int, int]] = []
         candidates, wanted = self._candidates, self._wanted
         # A copy: threads of a test may wake it meanwhile.
-        for descriptor, description in list(candidates.items()):
+        for descriptor, description in [*candidates.items()]:
             events = description.poll_events() & wanted[descriptor]
             if events:
                 found.append((descriptor, events))
@@ -197,22 +199,38 @@ class SimulatedPoller:
             heappush(self._pending, at)
             self._world.call_at(at, self._tie, self._called)
 
+    def _call_soon(self) -> None:
+        now = self._world.now
+        if now < self._free_at:
+            self._call_at(now)
+        elif not self._is_soon and not (self._pending and self._pending[0] <= now):
+            self._is_soon = True
+            self._world.call_soon(self._tie, self._soon)
+
+    def _soon(self) -> None:
+        self._is_soon = False
+        self._look()
+
     def _called(self) -> None:
         heappop(self._pending)
+        self._look()
+
+    def _look(self) -> None:
         raw_server = self._raw_server
         if raw_server is None or self._paused:
             return
         now = self._world.now
         if now < self._free_at:
             self._call_at(now)
-        elif now >= self._due or self._has_ready():
-            self._turn(raw_server)
+        elif (found := self._take()) or now >= self._due:
+            self._turn(raw_server, found)
         elif self._due < inf:
             self._call_at(self._due)
 
-    def _turn(self, raw_server: RawServer) -> None:
+    def _turn(self, raw_server: RawServer, found: list[tuple[int, int]]) -> None:
         host = self._kernel.host
         host.meter.take()  # what somebody else spent
+        self._found = found
         self._turning = True
         try:
             raw_server.listen_once(0.0)
@@ -226,7 +244,9 @@ class SimulatedPoller:
 
     def _has_ready(self) -> bool:
         candidates, wanted = self._candidates, self._wanted
-        for descriptor, description in list(candidates.items()):
+        if not candidates:
+            return False
+        for descriptor, description in [*candidates.items()]:
             if description.poll_events() & wanted[descriptor]:
                 return True
             del candidates[descriptor]

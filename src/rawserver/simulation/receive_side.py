@@ -28,7 +28,9 @@ class ReceiveSide:
 
     def window(self) -> int:
         """Return how much more may come; whoever asks tells the peer."""
-        self.edge = max(self.edge, self.next + self.capacity - self.size)
+        edge = self.next + self.capacity - self.size
+        if edge > self.edge:
+            self.edge = edge
         return self.edge - self.next
 
     @property
@@ -109,6 +111,28 @@ class ReceiveSide:
             left -= len(part)
         del queue[: len(parts)]
         return b"".join(parts)
+
+    def read_into(self, view: memoryview) -> int:
+        """Move the first bytes into a view, as many as it takes; returns how many."""
+        queue = self._queue
+        place, room = 0, len(view)
+        done = 0
+        for part in queue:
+            count = len(part)
+            if count > room - place:
+                count = room - place
+                if count:
+                    part = memoryview(part)
+                    view[place:] = part[:count]
+                    queue[done] = part[count:]
+                    place = room
+                break
+            view[place : place + count] = part
+            place += count
+            done += 1
+        del queue[:done]
+        self.size -= place
+        return place
 
     def peek(self, count: int) -> bytes:
         """Return the first bytes and keep them."""

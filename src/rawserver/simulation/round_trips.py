@@ -31,4 +31,6 @@ class RoundTrips:
 
     def timeout(self, tries: int) -> float:
         """Return how long to wait, after so many that were in vain."""
+        if not tries:
+            return self._timeout if self._timeout < LONGEST_TIMEOUT else LONGEST_TIMEOUT
         return min(self._timeout * 2.0**tries, LONGEST_TIMEOUT)

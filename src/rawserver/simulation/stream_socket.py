@@ -25,7 +25,9 @@ from rawserver.simulation.socket_options import IP_BIND_ADDRESS_NO_PORT
 if TYPE_CHECKING:
     from rawserver.simulation.kernel import Kernel
 
-MSG_MORE = getattr(socket, "MSG_MORE", 0x8000)
+# Plain numbers: an operation on one of socket's flags costs as much as a whole call here.
+MSG_MORE = int(getattr(socket, "MSG_MORE", 0x8000))
+MSG_PEEK = int(socket.MSG_PEEK)
 # How far `connect` is, as the socket layer above TCP sees it.
 UNCONNECTED, CONNECTING, CONNECTED, DISCONNECTING = range(4)
 _NOT_CONNECTED = (CLOSED, SYN_SENT, TIME_WAIT)
@@ -251,7 +253,7 @@ class StreamSocket(InternetSocket):
         if connection is None or not connection.receive_side.size:
             return self._nothing_to_read(connection, count)
         side = connection.receive_side
-        if flags & socket.MSG_PEEK:
+        if flags & MSG_PEEK:
             return side.peek(count)
         if count <= 0:
             return b""
@@ -281,9 +283,14 @@ class StreamSocket(InternetSocket):
 
     def recv_into(self, buffer: Any, /) -> int:
         view = memoryview(buffer).cast("B")
-        data = self.recv(len(view))
-        view[: len(data)] = data
-        return len(data)
+        connection = self.connection
+        if connection is None or not connection.receive_side.size:
+            return len(self._nothing_to_read(connection, len(view)))
+        side = connection.receive_side
+        count = side.read_into(view)
+        if side.is_window_news and connection.state > SYN_RECEIVED:
+            connection.acknowledge()
+        return count
 
     def recvfrom(self, count: int, /) -> tuple[bytes, Any]:
         return self.recv(count), None

@@ -23,30 +23,31 @@ class StreamTable:
         self._kernel = kernel
         self._random = kernel.random
         self.ports = PortTable(kernel.random, for_streams=True)
-        self._connections: dict[tuple[Endpoint, Endpoint], Connection] = {}
+        # By this end and the other; the kernel looks here first.
+        self.connections: dict[tuple[Endpoint, Endpoint], Connection] = {}
         self._listeners: dict[Endpoint, list[StreamSocket]] = {}
 
     # Connections.
 
     def add(self, connection: Connection) -> None:
         """Have a connection be given its packets."""
-        self._connections[connection.local, connection.remote] = connection
+        self.connections[connection.local, connection.remote] = connection
         self.ports.add(connection)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection."""
         key = (connection.local, connection.remote)
-        if self._connections.get(key) is connection:
-            del self._connections[key]
+        if self.connections.get(key) is connection:
+            del self.connections[key]
         self.ports.remove(connection)
 
     def all(self) -> list[Connection]:
         """Return the connections, in the order in which they began."""
-        return list(self._connections.values())
+        return list(self.connections.values())
 
     def is_taken(self, local: Endpoint, remote: Endpoint) -> bool:
         """Tell whether there is a connection between two endpoints."""
-        return (local, remote) in self._connections
+        return (local, remote) in self.connections
 
     def choose_port(self, ip: str, remote: Endpoint) -> Endpoint:
         """Return an ephemeral port to connect from; OSError (EADDRNOTAVAIL) if none is left.
@@ -92,7 +93,7 @@ class StreamTable:
 
     def receive(self, packet: Packet) -> None:
         """Give a packet to whom it is for; who is not there resets."""
-        connection = self._connections.get((packet.destination, packet.source))
+        connection = self.connections.get((packet.destination, packet.source))
         if connection is not None:
             if packet.kind != SYN or connection.state != TIME_WAIT:
                 connection.receive(packet)
@@ -114,6 +115,6 @@ class StreamTable:
 
     def unreachable(self, about: Packet, code: int) -> None:
         """Tell the connection that a packet was of that it got nowhere."""
-        connection = self._connections.get((about.source, about.destination))
+        connection = self.connections.get((about.source, about.destination))
         if connection is not None:
             connection.unreachable(code)

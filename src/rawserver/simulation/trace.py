@@ -14,8 +14,8 @@ from rawserver.simulation.packet import KIND_NAMES, Packet
 
 # The last entries, for the report of a failure.
 KEPT_ENTRIES = 200
-# The hash takes so many bytes at once: a call for each entry would cost more than the hashing.
-HASHED_AT_ONCE = 64 * 1024
+# The hash takes so many entries at once: a call for each would cost more than the hashing.
+HASHED_AT_ONCE = 256
 
 DELIVERED = "delivered"
 
@@ -37,82 +37,94 @@ class Trace:
 
     def __init__(self, kept_entries: int = KEPT_ENTRIES) -> None:
         self.sinks: list[Callable[[Entry], object]] = []
-        self.last: deque[Entry] = deque(maxlen=kept_entries)
-        self.deliveries = 0
+        self._last: deque[Entry] = deque(maxlen=kept_entries)
+        self._deliveries = 0
+        # Packets that are not in the hash yet: never changed once they were sent.
+        self._entries: list[tuple[float, str, Packet]] = []
         # How often what was dropped, by reason.
         self.drops: dict[str, int] = {}
         self._hash = blake2b(digest_size=16)
-        self._buffer = bytearray()
         # Each address enters the hash once, and is a number from then on.
         self._numbers: dict[str, int] = {}
 
+    @property
+    def last(self) -> deque[Entry]:
+        """The last entries."""
+        self._add_packets()
+        return self._last
+
+    @property
+    def deliveries(self) -> int:
+        """How many packets arrived."""
+        self._add_packets()
+        return self._deliveries
+
     def delivery(self, now: float, packet: Packet) -> None:
         """Note that a packet arrived."""
-        self.deliveries += 1
-        self._add_packet(now, packet)
+        entries = self._entries
         entry = (now, DELIVERED, packet)
-        self.last.append(entry)
+        entries.append(entry)
+        if len(entries) >= HASHED_AT_ONCE:
+            self._add_packets()
         for sink in self.sinks:
             sink(entry)
 
     def drop(self, now: float, reason: str, packet: Packet) -> None:
         """Note that a packet will not arrive, and why."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
-        self._add_packet(now, packet)
-        self._buffer += reason.encode()
         entry = (now, reason, packet)
-        self.last.append(entry)
+        self._entries.append(entry)
         for sink in self.sinks:
             sink(entry)
 
     def event(self, now: float, kind: str, *details: object) -> None:
         """Note anything else; the details must look the same in each run (no ids, no sets)."""
-        self._buffer += f"{now!r} {kind} {details!r}".encode()
-        if len(self._buffer) >= HASHED_AT_ONCE:
-            self._flush()
+        self._add_packets()
+        self._hash.update(f"{now!r} {kind} {details!r}".encode())
         entry = (now, kind, details)
-        self.last.append(entry)
+        self._last.append(entry)
         for sink in self.sinks:
             sink(entry)
 
     def hexdigest(self) -> str:
         """Return the hash of all up to now."""
-        self._flush()
+        self._add_packets()
         return self._hash.copy().hexdigest()
 
-    def _add_packet(self, now: float, packet: Packet) -> None:
+    def _add_packets(self) -> None:
+        entries, self._entries = self._entries, []
         numbers = self._numbers
-        source, source_port = packet.source
-        destination, destination_port = packet.destination
-        if source not in numbers:
-            self._number(source)
-        if destination not in numbers:
-            self._number(destination)
-        payload = packet.payload
-        buffer = self._buffer
-        buffer += _PACKET.pack(
-            now,
-            packet.kind,
-            numbers[source],
-            numbers[destination],
-            source_port,
-            destination_port,
-            packet.sequence,
-            packet.acknowledged,
-            packet.window,
-            len(payload),
-            crc32(payload),
-        )
-        if len(buffer) >= HASHED_AT_ONCE:
-            self._flush()
-
-    def _number(self, address: str) -> None:
-        self._numbers[address] = len(self._numbers)
-        self._buffer += address.encode() + b"\n"
-
-    def _flush(self) -> None:
-        self._hash.update(self._buffer)
-        self._buffer.clear()
+        parts: list[bytes] = []
+        add, pack = parts.append, _PACKET.pack
+        for now, what, packet in entries:
+            source, source_port = packet.source
+            destination, destination_port = packet.destination
+            for address in (source, destination):
+                if address not in numbers:
+                    numbers[address] = len(numbers)
+                    add(address.encode() + b"\n")
+            payload = packet.payload
+            add(
+                pack(
+                    now,
+                    packet.kind,
+                    numbers[source],
+                    numbers[destination],
+                    source_port,
+                    destination_port,
+                    packet.sequence,
+                    packet.acknowledged,
+                    packet.window,
+                    len(payload),
+                    crc32(payload),
+                )
+            )
+            if what is DELIVERED:
+                self._deliveries += 1
+            else:
+                add(what.encode())
+        self._hash.update(b"".join(parts))
+        self._last.extend(entries)
 
 
 def as_dict(entry: Entry) -> dict[str, object]:

@@ -10,6 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from rawserver.simulation.block_pool import BlockPool
+from rawserver.simulation.collector import rare_collections
 from rawserver.simulation.fabric import Fabric
 from rawserver.simulation.guard import RealWorldGuard
 from rawserver.simulation.names import Names
@@ -74,6 +75,9 @@ class World:
         # Entered while the world runs: what watches over its determinism.
         self.guard: AbstractContextManager[object] = RealWorldGuard()
         self._heap: list[_Entry] = []
+        # What is due at this very moment. The heap takes it if there is anything else of now.
+        self._soon: list[_Entry] = []
+        self._is_running = False
         self._sequence = count()
         self._draw = self.random.random
         self._pollers: dict[SimulatedPoller, None] = {}
@@ -124,8 +128,17 @@ class World:
             at = self.now
         heappush(self._heap, (at, tie, next(self._sequence), func, args))
 
+    def call_soon(self, tie: float, func: Callable[..., object]) -> None:
+        """Call `func()` at this time, as `call_at` does."""
+        entry = (self.now, tie, next(self._sequence), func, ())
+        if self._is_running:
+            self._soon.append(entry)
+        else:
+            heappush(self._heap, entry)
+
     def next_at(self) -> float | None:
         """Return when something will happen next; None if nothing will."""
+        self._settle()
         return self._heap[0][0] if self._heap else None
 
     # Hosts.
@@ -168,33 +181,52 @@ class World:
             poller.turn_when_due()
         if condition is not None and condition():
             return True
-        with self.guard:
+        with self.guard, rare_collections():
             held = self._run(float("inf") if until is None else until, condition)
         if not held and until is not None and until > self.now:
             self.now = until
         return held
 
     def _run(self, until: float, condition: Callable[[], object] | None) -> bool:
-        heap = self._heap
-        events = self.events
+        heap, soon = self._heap, self._soon
+        was_running, self._is_running = self._is_running, True
+        events = before = self.events
         try:
             while heap and heap[0][0] <= until:
                 at, _, _, func, args = heappop(heap)
                 self.now = at
                 events += 1
                 func(*args)
+                while soon:
+                    if len(soon) > 1 or (heap and heap[0][0] <= self.now):
+                        self._settle()
+                        break
+                    if condition is not None and condition():
+                        return True
+                    events += 1
+                    soon.pop()[3]()
                 if condition is not None and condition():
                     return True
             return False
         finally:
-            self.events = events
+            self.events += events - before
+            self._is_running = was_running
+            self._settle()
+
+    def _settle(self) -> None:
+        """Have the heap take what is due at once."""
+        for entry in self._soon:
+            heappush(self._heap, entry)
+        self._soon.clear()
 
     def step(self) -> None:
         """Have the next thing happen."""
+        self._settle()
         at, _, _, func, args = heappop(self._heap)
         self.now = at
         self.events += 1
         func(*args)
+        self._settle()
 
     def pass_by(self, seconds: float) -> None:
         """Have that happen which is due within so many seconds, which pass."""
