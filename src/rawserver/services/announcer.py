@@ -1,23 +1,18 @@
-"""Announcing one torrent to its HTTP trackers (BEP 3, 7, 12, 23)."""
+"""Announcing one torrent to its trackers (BEP 3, 7, 12, 15, 23, 24, 31)."""
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from math import inf
 from typing import Protocol
 
 from rawserver.engine import RawServer, Task
-from rawserver.http.client import HttpClient, HttpError, HttpGet, HttpReply
-from rawserver.http.url import UrlError, parse_url
+from rawserver.http.url import UrlError
+from rawserver.services.tracker_client import Announcing, TrackerClient, check_tracker_url
 from rawserver.swarm.announce_tiers import AnnounceTiers
-from rawserver.wire.announce_request import AnnounceError, AnnounceRequest, Event, announce_url
-from rawserver.wire.announce_response import (
-    MAX_RESPONSE_LENGTH,
-    AnnounceResponse,
-    decode_announce_response,
-)
+from rawserver.wire.announce_request import AnnounceRequest, Event
+from rawserver.wire.announce_response import AnnounceResponse
 from rawserver.wire.compact_peers import ip_to_bytes, is_address
 
 # Within a local network an answer takes milliseconds; a tracker in trouble may take this long.
@@ -29,9 +24,6 @@ FEW_PEERS = 20
 LOOK_SECONDS = 5.0
 # Never longer without a look, so that a clock's or a tracker's folly does not last.
 LONGEST_WAIT_SECONDS = 300.0
-
-_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-_HERE = (bytes(16), bytes(15) + b"\x01")
 
 Address = tuple[str, int]
 
@@ -60,7 +52,7 @@ class Announcer:
 
     `found(addresses)` is called with what they name, `report(text)` with what a person should
     know: each trouble once, not every time. `ip` is the address that trackers on this machine are
-    told to hand out for us, "" to let them see for themselves.
+    told to hand out for us, "" to let them see for themselves. `client` may be shared.
     """
 
     def __init__(
@@ -71,6 +63,7 @@ class Announcer:
         found: Callable[[Iterable[Address]], None],
         report: Callable[[str], None],
         *,
+        client: TrackerClient | None = None,
         ip: str = "",
         context: Hashable = None,
     ) -> None:
@@ -80,7 +73,7 @@ class Announcer:
         self._report = report
         self._ip = ip
         self._context = context
-        self._client = HttpClient(raw_server)
+        self._client = client or TrackerClient(raw_server)
         # Known to the tracker and us alone: we may change our entry from another address.
         self._key = raw_server.network.random_bytes(4).hex().encode()
         self._tracker_ids: dict[str, bytes] = {}
@@ -89,20 +82,16 @@ class Announcer:
         self._tiers = AnnounceTiers(usable, raw_server.network.random)
         # What is still to be told, in order; when it is empty we only give a sign of life.
         self._events = deque([Event.STARTED])
-        self._request: HttpGet | None = None
+        self._request: Announcing | None = None
         self._asking: str | None = None
         self._task: Task | None = None
         self._stopping = False
 
     def _is_usable(self, url: str) -> bool:
         try:
-            parts = parse_url(url)
+            check_tracker_url(url)
         except UrlError as error:
             self._report(f"tracker {error}; it is not asked")
-            return False
-        # A .torrent from a stranger must not have us ask whatever service of this machine it likes.
-        if is_this_machine(parts.host) and not parts.target.partition("?")[0].endswith("/announce"):
-            self._report(f"tracker {url}: on this machine only /announce is asked")
             return False
         return True
 
@@ -143,9 +132,10 @@ class Announcer:
         if not events or left <= 0:
             done()
             return
-        self._request = self._client.get(
-            announce_url(url, self._announce(url, events.popleft())),
-            lambda reply, error: self._say(url, events, until, done),
+        self._request = self._client.announce(
+            url,
+            self._announce(url, events.popleft()),
+            lambda response, reason: self._say(url, events, until, done),
             self._context,
             timeout=left,
         )
@@ -178,11 +168,11 @@ class Announcer:
             return
         event = self._events[0] if self._events else Event.NONE
         self._asking = url
-        self._request = self._client.get(
-            announce_url(url, self._announce(url, event)),
-            lambda reply, error: self._answered(url, event, reply, error),
+        self._request = self._client.announce(
+            url,
+            self._announce(url, event),
+            lambda response, reason: self._answered(url, event, response, reason),
             self._context,
-            limit=MAX_RESPONSE_LENGTH,
             timeout=ANNOUNCE_TIMEOUT_SECONDS,
         )
 
@@ -203,18 +193,16 @@ class Announcer:
         )
 
     def _answered(
-        self, url: str, event: Event, reply: HttpReply | None, error: HttpError | None
+        self, url: str, event: Event, response: AnnounceResponse | None, reason: str
     ) -> None:
         self._request = None
-        try:
-            if reply is None:
-                raise error or HttpError(f"{url}: no reply")
-            response = decode_announce_response(reply.body)
-            if response.failure:
-                raise AnnounceError(f"it refuses: {response.failure}")
-        except (AnnounceError, HttpError) as fault:
+        if response is None:
             self._tiers.failed(url, self._now())
-            self._tell(url, f"tracker {url}: {short_reason(str(fault))}")
+            self._tell(url, f"tracker {url}: {reason}")
+        elif response.failure:
+            self._tiers.failed(url, self._now(), response.retry_in)
+            never = "; it is not asked again" if response.retry_in == 0 else ""
+            self._tell(url, f"tracker {url}: it refuses: {response.failure}{never}")
         else:
             self._take(url, event, response)
         self._schedule()
@@ -229,28 +217,18 @@ class Announcer:
             self._tracker_ids[url] = response.tracker_id
         self._tell(url, f"tracker {url} warns: {response.warning}" if response.warning else "")
         # Names are left out: a tracker must not make us look up whatever it likes.
-        self._found([(peer.ip, peer.port) for peer in response.peers if is_address(peer.ip)])
+        found = [(peer.ip, peer.port) for peer in response.peers if is_address(peer.ip)]
+        self._found(self._without_us(found, response.external_ip))
+
+    def _without_us(self, found: list[Address], external_ip: bytes) -> list[Address]:
+        """Leave out where the tracker sees us ourselves (BEP 24): nobody need be dialled there."""
+        if not external_ip:
+            return found
+        port = self._torrent.listening_port
+        return [one for one in found if one[1] != port or ip_to_bytes(one[0]) != external_ip]
 
     def _tell(self, url: str, text: str) -> None:
         if self._told.get(url, "") != text:
             self._told[url] = text
             if text:
                 self._report(text)
-
-
-def short_reason(text: str) -> str:
-    """Leave the long URL of an announce out of an error: the tracker's name stands before it."""
-    return re.sub(r"^http://\S+: ", "", text)
-
-
-def is_this_machine(host: str) -> bool:
-    """Tell whether a host is this machine, as far as its name shows it."""
-    host = host.rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True  # RFC 6761, section 6.3
-    if not is_address(host):
-        # No name ends in a number; systems read "127.1", "0x7f.1" and "0" as they read addresses.
-        return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
-    packed = ip_to_bytes(host)
-    # Whoever dials "no address" reaches himself, too (RFC 1122, section 3.2.1.3).
-    return packed[0] in (0, 127) if len(packed) == 4 else packed in _HERE
