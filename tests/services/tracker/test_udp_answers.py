@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kit.tracker_desk import GETTER, HASH, SEED
 from kit.udp_desk import TID, UdpAsker, UdpDesk
 from rawserver.services.tracker import Asker, Refused, Tracker
+from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.udp_answers import (
     LONGEST_REPLY,
     MOST_PEERS_IPV4,
@@ -204,6 +205,14 @@ def test_a_scrape_has_numbers_in_the_order_asked_for(tracker: Tracker) -> None:
     assert tracker.counters.udp.scrapes == 1
 
 
+def test_a_tracker_that_answers_no_scrapes_says_so() -> None:
+    tracker = Tracker(UdpDesk(), http=HttpOptions(scrape="none"))  # type: ignore[arg-type]
+    asker = UdpAsker(tracker).connect()
+    reply = asker.ask(encode_udp_scrape(asker.connection_id, TID, [HASH]))
+    assert reply == UdpError(TID, "this tracker answers no scrapes")
+    assert tracker.counters.udp.refused == 1
+
+
 # The long way alone.
 
 
@@ -292,7 +301,9 @@ def test_a_registry_may_refuse_later() -> None:
         ("announce", ""),
         ("/KEY/announce", "KEY"),
         ("/KEY/announce?a=/b/announce", "KEY"),
-        ("/tracker/KEY/announce", "KEY"),
+        ("/tracker/KEY/announce", ""),
+        ("//announce", ""),
+        ("/" + "k" * 1000 + "/announce", ""),
         ("/KEY", ""),
         ("/KEY/elsewhere", ""),
     ],

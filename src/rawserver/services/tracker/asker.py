@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from rawserver.wire.compact_peers import ip_to_text
 
+# Keys have 32 or 40 characters; what is longer is looked up for nothing.
+MAX_PASSKEY_LENGTH = 128
 _LOOPBACK_IPV6 = bytes(15) + b"\x01"
 
 

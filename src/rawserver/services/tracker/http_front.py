@@ -10,7 +10,7 @@ from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import HttpResponse
 from rawserver.http.server import HttpServer, method_not_allowed
-from rawserver.services.tracker.asker import Asker
+from rawserver.services.tracker.asker import MAX_PASSKEY_LENGTH, Asker
 from rawserver.services.tracker.forwarded import TrustedProxies
 from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.http_pages import HttpPages
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from rawserver.services.tracker.tracker import Tracker
 
 METHODS = ("GET", "HEAD", "POST")
-# Keys have 32 or 40 characters; what is longer is looked up for nothing.
-MAX_PASSKEY_LENGTH = 128
 # Those who announce by a kept connection, or once more within the next announces.
 _packed = lru_cache(maxsize=4096)(ip_to_bytes)
 

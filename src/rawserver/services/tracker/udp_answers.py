@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from rawserver.services.tracker.asker import Asker
+from rawserver.services.tracker.asker import MAX_PASSKEY_LENGTH, Asker
 from rawserver.services.tracker.counters import FrontCounters
 from rawserver.swarm.connection_ids import ConnectionIds
 from rawserver.wire.announce_request import AnnounceError
@@ -106,6 +106,10 @@ class UdpAnswers:
         )
 
     def _scrape(self, request: UdpScrape, later: SendLater) -> bytes | None:
+        if self._tracker.http.options.scrape == "none":
+            self._counters.refused += 1
+            return encode_udp_error(request.transaction_id, "this tracker answers no scrapes")
+
         def reply(files: Sequence[ScrapeFile]) -> bytes:
             self._counters.scrapes += 1
             known = {info_hash: ScrapedNumbers(*numbers) for info_hash, *numbers in files}
@@ -117,6 +121,6 @@ class UdpAnswers:
 
 
 def passkey_of(path: str) -> str:
-    """Return what stands before `announce` in a path such as "/KEY/announce?x=y", or ""."""
-    before, _, last = path.partition("?")[0].rpartition("/")
-    return before.rpartition("/")[2] if last == "announce" else ""
+    """Return KEY of "/KEY/announce", which a query may follow; "" of another path."""
+    passkey, slash, last = path.partition("?")[0][1:].partition("/")
+    return passkey if slash and last == "announce" and len(passkey) <= MAX_PASSKEY_LENGTH else ""
