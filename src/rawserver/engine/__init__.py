@@ -20,11 +20,13 @@ from rawserver.engine.handler import (
     DatagramHandler,
     Handler,
     ListeningHandler,
+    PackedDatagramHandler,
 )
 from rawserver.engine.listener import Listener
 from rawserver.engine.network import READABLE, WRITABLE, Network, Poller, Socket
 from rawserver.engine.os_disk import OsDisk
 from rawserver.engine.os_network import OsNetwork
+from rawserver.engine.packed_address import ip_of_packed, pack_address, show_address
 from rawserver.engine.proxy_protocol import ProxyHeader, ProxyProtocolError
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.rawserver import RawServer
@@ -57,6 +59,7 @@ __all__ = [
     "Network",
     "OsDisk",
     "OsNetwork",
+    "PackedDatagramHandler",
     "Poller",
     "ProxyHeader",
     "ProxyProtocolError",
@@ -73,4 +76,7 @@ __all__ = [
     "WriteBufferFull",
     "WriteStalled",
     "handle_signal",
+    "ip_of_packed",
+    "pack_address",
+    "show_address",
 ]

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 LARGEST_DATAGRAM = 65536
 
 # What `write_batch` gives to the system by one call, and the fewest for which that is cheaper than
-# a call for each: the lists that it wants cost as much as two or three calls.
+# a call for each: the lists that it wants cost as much as two or three calls. Packed addresses
+# would have to be shown for a call each.
 AT_ONCE = 64
 WORTH_A_BATCH = 6
+WORTH_A_PACKED_BATCH = 4
 
 # The system has no room to send it. UDP may lose datagrams, and here it does.
 _NO_ROOM = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM, errno.EINTR}
@@ -209,7 +211,7 @@ class UdpSocket(Receiver):
     def _send_packed(
         self, addresses: Sequence[bytes], datagrams: Sequence[Buffer]
     ) -> tuple[int, int]:
-        if self._batches is not None and len(datagrams) >= WORTH_A_BATCH:
+        if self._batches is not None and len(datagrams) >= WORTH_A_PACKED_BATCH:
             return self._batches.send_packed(addresses, datagrams)
         shown = map(show_address, addresses)
         return self._send_some(list(zip(shown, datagrams, strict=True)))
