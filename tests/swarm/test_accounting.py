@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawserver.swarm.accounting import SESSIONS_PER_CHUNK, Account, Accounting
+from rawserver.swarm.accounting import PER_BLOCK, Account, Accounting
 from rawserver.wire.announce_request import AnnounceRequest, Event
-from rawserver.wire.bencode import decode, encode
 
 HASH = bytes(range(20))
 PEER = b"-XX0001-abcdefghijkl"
@@ -178,10 +177,8 @@ def filled(seed: int, num_announces: int = 60) -> Accounting:
 @given(st.integers(0, 2**31))
 def test_a_dump_is_taken_up_as_it_was(seed: int) -> None:
     before = filled(seed)
-    accounts = decode(encode(before.dump_accounts()))
-    assert isinstance(accounts, dict)
     after = Accounting()
-    after.restore(accounts, before.dump_sessions(600.0), now=5.0, away=10.0)
+    after.restore(before.dump(600.0), 5.0, 10.0)
     assert states(after) == states(before)
     for accounting, now in ((before, 600.0), (after, 5.0)):
         for number in range(4):
@@ -190,74 +187,85 @@ def test_a_dump_is_taken_up_as_it_was(seed: int) -> None:
     assert states(after) == states(before)
 
 
-def test_without_its_sessions_an_account_stays_and_counts_anew() -> None:
-    before = Accounting()
-    before.note("ann", announce(0, 0), 0.0)
-    before.note("ann", announce(70, 7), 60.0)
-    after = Accounting()
-    after.restore(before.dump_accounts(), now=0.0)
-    assert amounts(after) == (70, 7)
-    assert torrents(after) == (0, 0)
-    after.note("ann", announce(100, 10), 1.0)
-    assert amounts(after) == (70, 7)
-
-
 def test_the_time_away_counts_as_silence_and_as_time_to_send_in() -> None:
     before = Accounting(fastest=100.0, lifetime=1000.0)
     before.note("ann", announce(0, 0), 0.0)
     before.note("bob", announce(0, 0), 500.0)
-    sessions = list(before.dump_sessions(600.0))
     after = Accounting(fastest=100.0, lifetime=1000.0)
-    after.restore(before.dump_accounts(), sessions, now=0.0, away=450.0)
+    after.restore(before.dump(600.0), 0.0, 450.0)
     assert after.expire(0.0, 10) == 1
     assert after.note("bob", announce(100 * 550, 0), 0.0)
     assert amounts(after, "bob") == (55_000, 0)
 
 
-def test_announces_may_come_while_sessions_are_dumped() -> None:
+def test_announces_may_come_while_it_is_dumped() -> None:
     before = Accounting()
-    for number in range(3 * SESSIONS_PER_CHUNK):
+    for number in range(3 * PER_BLOCK):
         before.note("ann", announce(peer_id=number.to_bytes(20, "big")), 0.0)
-    accounts = before.dump_accounts()
-    chunks = []
-    for chunk in before.dump_sessions(0.0):
-        chunks.append(chunk)
+    blocks = []
+    stopped = announce(peer_id=(PER_BLOCK + 1).to_bytes(20, "big"), event=Event.STOPPED)
+    for block in before.dump(0.0):
+        blocks.append(block)
         before.note("bob", announce(), 0.0)
-        before.note(
-            "ann", announce(peer_id=(SESSIONS_PER_CHUNK + 1).to_bytes(20, "big"),
-                            event=Event.STOPPED), 0.0)  # fmt: skip
-    assert len(chunks) == 3
+        before.note("ann", stopped, 0.0)
+    assert len(blocks) == 4
     after = Accounting()
-    after.restore(accounts, [*chunks, b"".join(before.dump_sessions(0.0))], now=0.0)
-    assert after.num_sessions == 3 * SESSIONS_PER_CHUNK - 1
-    assert after.account("bob") is None
+    after.restore(blocks, 0.0, 0.0)
+    # Bob had no account yet when the accounts were written.
+    assert [account.name for account in after.accounts()] == ["ann"]
+    assert torrents(after) == (0, 3 * PER_BLOCK - 1)
+
+
+def test_many_accounts_are_dumped_in_blocks() -> None:
+    before = Accounting()
+    for number in range(2 * PER_BLOCK + 1):
+        before.note(f"user {number}", announce(event=Event.STOPPED), 0.0)
+    assert len(list(before.dump(0.0))) == 3
+    after = Accounting()
+    after.restore(before.dump(0.0), 0.0, 0.0)
+    assert states(after) == states(before)
+
+
+def test_the_most_silent_of_too_many_are_left_out() -> None:
+    before = Accounting()
+    for number in range(10):
+        before.note("ann", announce(peer_id=number.to_bytes(20, "big")), float(number))
+    after = Accounting(max_sessions=3)
+    after.restore(before.dump(10.0), 10.0, 0.0)
+    assert after.num_sessions == 3
+    after.note("ann", announce(5, peer_id=(9).to_bytes(20, "big")), 10.0)
+    assert amounts(after) == (5, 0)
 
 
 @pytest.mark.parametrize(
-    "accounts",
+    "blocks",
     [
-        {b"ann": 7},
-        {b"ann": [0, 1, 2]},
-        {b"ann": [0, 1, 2, b"3"]},
-        {b"ann": [0, -1, 2, 3]},
-        {b"ann": [1, 1, 2, 3]},
-        {b"ann": [0, 1, 2, 3], b"bob": [0, 1, 2, 3]},
-        {b"\xff": [0, 1, 2, 3]},
+        [b"Ad3:anni7ee"],
+        [b"Ad3:annli0ei1ei2eee"],
+        [b"Ad3:annli0ei1ei2e1:3ee"],
+        [b"Ad3:annli0ei-1ei2ei3eee"],
+        [b"Ad3:annli1ei1ei2ei3eee"],
+        [b"Ad3:annli0ei1ei2ei3ee3:bobli0ei1ei2ei3eee", b"Ad1:cli3ei0ei0ei0eee"],
+        [b"Ad1:\xffli0ei1ei2ei3eee"],
+        [b"Ale"],
+        [b"A"],
+        [b"S1"],
+        [b"X"],
+        [b""],
     ],
 )
-def test_what_is_no_dump_changes_nothing(accounts: Any) -> None:
-    accounting = Accounting()
+def test_what_is_no_dump_changes_nothing(blocks: list[bytes]) -> None:
+    accounting = filled(1)
+    before = states(accounting)
     with pytest.raises(ValueError):  # noqa: PT011
-        accounting.restore(accounts, now=0.0)
-    with pytest.raises(ValueError, match="not whole"):
-        accounting.restore({}, [bytes(10)], now=0.0)
-    assert list(accounting.accounts()) == []
+        accounting.restore(blocks, 0.0, 0.0)
+    assert states(accounting) == before
 
 
-@given(st.binary(max_size=150))
-def test_random_sessions_are_taken_up_or_refused(chunk: bytes) -> None:
+@given(st.lists(st.binary(max_size=150).map(lambda data: b"AS"[len(data) % 2 :][:1] + data)))
+def test_random_blocks_are_taken_up_or_refused(blocks: list[bytes]) -> None:
     accounting = Accounting()
     try:
-        accounting.restore({b"ann": [0, 1, 2, 3]}, [chunk], now=0.0)
+        accounting.restore(blocks, 0.0, 0.0)
     except ValueError:
         pass

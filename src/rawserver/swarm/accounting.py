@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from struct import Struct
 
 from rawserver.wire.announce_request import MAX_COUNT, AnnounceRequest, Event
-from rawserver.wire.bencode import Value
+from rawserver.wire.bencode import Value, decode, encode
 
 # A session takes some 350 bytes: this is 175 MB, and as many as a registry has peers.
 MAX_SESSIONS = 500_000
@@ -17,11 +17,15 @@ SESSION_LIFETIME_SECONDS = 2700.0
 FASTEST_BYTES_PER_SECOND = 1.25e9
 # Each announce takes so many of the dead away, so that none has to take many.
 SWEEP_PER_ANNOUNCE = 2
-# In one string of a dump: 0.5 ms of work.
-SESSIONS_PER_CHUNK = 500
+# In one block of a dump: 1 ms of work.
+PER_BLOCK = 500
 
-# Number of the account, info-hash, peer id, uploaded, downloaded, whether it has all, age.
-_SESSION = Struct(">I20s20sqq?I")
+_ACCOUNTS, _SESSIONS = b"A", b"S"
+# Bencoded, by the name.
+_ACCOUNT_FIELDS = ("number", "uploaded", "downloaded", "doubtful")
+# Its key (number of the account, info-hash, peer id), uploaded, downloaded, whether it has all,
+# seconds since it was seen.
+_SESSION = Struct(">44sqq?I")
 
 
 class Account:
@@ -74,6 +78,8 @@ class Accounting:
     doubtful. Sessions end when they stop, after `lifetime` seconds of silence, or, the most silent
     first, when there are more than `max_sessions`. Accounts stay: their number is the operator's.
     """
+
+    name = "accounts"
 
     def __init__(
         self,
@@ -157,98 +163,90 @@ class Accounting:
         account.downloaded = min(account.downloaded + downloaded, MAX_COUNT)
         return True
 
-    # What is kept while nobody runs.
+    # A section of a tracker's state.
 
-    def dump_accounts(self) -> dict[bytes, Value]:
-        """Return all accounts, ready to be bencoded. No key is in it."""
-        return {
-            account.name.encode(): [
-                account.number,
-                account.uploaded,
-                account.downloaded,
-                account.doubtful,
-            ]
-            for account in self._accounts.values()
-        }
+    def dump(self, now: float) -> Iterator[bytes]:
+        """Yield accounts and sessions, little work at a time; announces may come between.
 
-    def dump_sessions(self, now: float) -> Iterator[bytes]:
-        """Yield all sessions, some at a time; announces may come between.
-
-        Take it after `dump_accounts`: then what is added meanwhile is lost by a restart, and never
-        counted twice. Without the sessions each begins anew, and what was moved since its last
-        announce is lost.
+        The accounts come first: so what is added meanwhile may be missing after a restart, and is
+        never counted twice. No key is in it.
         """
+        accounts = list(self._accounts.values())
+        for start in range(0, len(accounts), PER_BLOCK):
+            block = {
+                account.name: [getattr(account, field) for field in _ACCOUNT_FIELDS]
+                for account in accounts[start : start + PER_BLOCK]
+            }
+            yield _ACCOUNTS + encode(block)
         keys = list(self._sessions)
-        for start in range(0, len(keys), SESSIONS_PER_CHUNK):
+        for start in range(0, len(keys), PER_BLOCK):
             some = [
                 (key, session)
-                for key in keys[start : start + SESSIONS_PER_CHUNK]
+                for key in keys[start : start + PER_BLOCK]
                 if (session := self._sessions.get(key)) is not None
             ]
-            yield b"".join([_pack(key, session, now) for key, session in some])
+            yield _SESSIONS + b"".join([_pack(key, session, now) for key, session in some])
 
-    def restore(
-        self,
-        accounts: Mapping[bytes, Value],
-        sessions: Iterable[bytes] = (),
-        *,
-        now: float,
-        away: float = 0.0,
-    ) -> None:
-        """Take up what was dumped, into an accounting that has heard nothing yet.
+    def restore(self, blocks: Iterable[bytes], now: float, away: float) -> None:
+        """Take up what was dumped `away` seconds ago, in place of what there is.
 
-        `away`: seconds since the dump. Raises ValueError if it is no dump, and then has changed
-        nothing.
+        ValueError if it is no dump; then nothing has changed.
         """
-        restored = [_account(name, fields) for name, fields in accounts.items()]
-        by_number = {account.number: account for account in restored}
-        if sorted(by_number) != list(range(len(restored))):
-            raise ValueError("the accounts of a dump are not numbered one by one")
-        found = [fields for chunk in sessions for fields in _unpack(chunk)]
-        self._accounts = {by_number[number].name: by_number[number] for number in sorted(by_number)}
+        restored: dict[int, Account] = {}
+        found: list[_Fields] = []
+        for block in blocks:
+            if block.startswith(_ACCOUNTS):
+                restored |= {account.number: account for account in _accounts(block[1:])}
+            elif block.startswith(_SESSIONS):
+                found += _unpack(block[1:])
+            else:
+                raise ValueError("a block of the accounts has neither accounts nor sessions")
+        if sorted(restored) != list(range(len(restored))):
+            raise ValueError("the accounts are not numbered one by one")
+        self._accounts = {restored[number].name: restored[number] for number in sorted(restored)}
         self._sessions.clear()
-        # Sessions were noted while announces came: they are in order but for those.
-        for age, number, info_hash, peer_id, uploaded, downloaded, seed in sorted(
-            found, key=_age_of, reverse=True
-        ):
-            # One that was opened after the accounts were dumped.
-            if number in by_number:
-                key = number.to_bytes(4, "big") + info_hash + peer_id
-                seen_at = now - away - age
-                if key not in self._sessions and len(self._sessions) < self._max_sessions:
-                    self._sessions[key] = _Session(
-                        by_number[number], uploaded, downloaded, seed, seen_at
-                    )
+        # The most silent first. An account may have been opened after the accounts were dumped.
+        found.sort(reverse=True)
+        for age, number, peer, uploaded, downloaded, seed in found[-self._max_sessions :]:
+            account = restored.get(number)
+            key = number.to_bytes(4, "big") + peer
+            if account is not None and key not in self._sessions:
+                self._sessions[key] = _Session(
+                    account, uploaded, downloaded, seed, now - away - age
+                )
 
 
-_Fields = tuple[int, int, bytes, bytes, int, int, bool]
-
-
-def _age_of(fields: _Fields) -> int:
-    return fields[0]
+# Age, number of the account, info-hash and peer id, uploaded, downloaded, whether it has all.
+_Fields = tuple[int, int, bytes, int, int, bool]
 
 
 def _pack(key: bytes, session: _Session, now: float) -> bytes:
     age = min(max(int(now - session.seen_at), 0), 2**32 - 1)
-    number = int.from_bytes(key[:4], "big")
-    counts = session.uploaded, session.downloaded, session.seed
-    return _SESSION.pack(number, key[4:24], key[24:], *counts, age)
+    return _SESSION.pack(key, session.uploaded, session.downloaded, session.seed, age)
 
 
-def _unpack(chunk: bytes) -> Iterator[_Fields]:
-    if len(chunk) % _SESSION.size:
-        raise ValueError("the sessions of a dump are not whole")
-    for number, info_hash, peer_id, uploaded, downloaded, seed, age in _SESSION.iter_unpack(chunk):
-        yield age, number, info_hash, peer_id, uploaded, downloaded, seed
+def _unpack(block: bytes) -> Iterator[_Fields]:
+    if len(block) % _SESSION.size:
+        raise ValueError("the sessions of the accounts are not whole")
+    for key, uploaded, downloaded, seed, age in _SESSION.iter_unpack(block):
+        yield age, int.from_bytes(key[:4], "big"), key[4:], uploaded, downloaded, seed
 
 
-def _account(name: bytes, fields: Value) -> Account:
-    match fields:
-        case [int(number), int(uploaded), int(downloaded), int(doubtful)]:
-            if min(number, uploaded, downloaded, doubtful) >= 0:
-                account = Account(name.decode(), number)
-                account.uploaded = min(uploaded, MAX_COUNT)
-                account.downloaded = min(downloaded, MAX_COUNT)
-                account.doubtful = doubtful
-                return account
-    raise ValueError("an account of a dump is not four numbers")
+def _accounts(block: bytes) -> Iterator[Account]:
+    listed = decode(block)
+    if not isinstance(listed, dict):
+        raise ValueError("the accounts are not a dictionary")
+    for name, values in listed.items():
+        yield _account(name.decode(), values)
+
+
+def _account(name: str, values: Value) -> Account:
+    if isinstance(values, list) and len(values) == len(_ACCOUNT_FIELDS):
+        account = Account(name, 0)
+        for field, value in zip(_ACCOUNT_FIELDS, values, strict=True):
+            if not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+                break
+            setattr(account, field, value)
+        else:
+            return account
+    raise ValueError("an account is not four numbers")
