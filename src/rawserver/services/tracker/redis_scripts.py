@@ -1,0 +1,265 @@
+"""How swarms lie in Redis or Valkey, and the scripts that work there.
+
+Every key of a swarm begins with `rs:{<info-hash in hex>}:`; the braces keep them together where
+keys are spread (a cluster's hash tag). After it comes
+
+    p            a hash: a peer's name -> its record; and "w" -> when the swarm was last swept
+    s4 s6        sorted sets: seeds to hand out, by family; when each was last seen -> its member
+    l4 l6        the same of those that have not all, partial seeds among them
+    c  i         those that have all, and that have not, that count and are not handed out: nobody
+                 listens (port 0), or nobody has verified yet that somebody does
+    d            how often it was completed
+
+A name is peer id and "4" or "6": a peer is one in each family (BEP 7). A member is its address as
+trackers pack it (ip and port) and its peer id. A record is the letter of its set, a digit (1: it
+has completed, 2: it is verified; added up), its address, and its key to the end. Times are in
+milliseconds since 1970, of the store's clock.
+
+An announce is one script: one round trip, and nothing of another tracker comes between. A draw
+takes time in proportion to the peers drawn, the rest the logarithm of the swarm. Who is silent for
+too long is taken out when somebody announces or scrapes and the swarm was not swept just before,
+so many at a time; a swarm in which nobody says anything any more expires as a whole, by Redis'
+own expiry. Nobody ever goes through all of them.
+"""
+
+from __future__ import annotations
+
+# One sweep in so many of a lifetime: a peer is kept that much longer at most.
+SWEEPS_PER_LIFETIME = 180
+# What one sweep takes out: a bounded pause for everybody else (some 1 ms); what is left is taken
+# out by the next.
+MAX_SWEPT = 500
+
+_SWARM = f"""
+local call, root, p = redis.call, KEYS[1], KEYS[1] .. 'p'
+local now, life, keeps = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
+local sets = {{'s4', 's6', 'l4', 'l6', 'c', 'i'}}
+
+local function lasts(key)
+  call('PEXPIRE', root .. key, life + 2 * math.ceil(life / {SWEEPS_PER_LIFETIME}))
+end
+
+local function set_of(letter, family)
+  if letter == 's' or letter == 'l' then return letter .. family end
+  return letter
+end
+
+local function sweep(swept)
+  if swept and now - tonumber(swept) < life / {SWEEPS_PER_LIFETIME} then return end
+  local most, left = {MAX_SWEPT}, false
+  for _, set in ipairs(sets) do
+    local silent = {{}}
+    if most > 0 then
+      silent = call('ZRANGEBYSCORE', root .. set, '-inf', '(' .. (now - life), 'LIMIT', 0, most)
+    end
+    if #silent > 0 then
+      most = most - #silent
+      call('ZREM', root .. set, unpack(silent))
+      for place, member in ipairs(silent) do
+        silent[place] = member:sub(-20) .. (#member == 26 and '4' or '6')
+      end
+      call('HDEL', p, unpack(silent))
+    end
+    lasts(set)
+  end
+  if most > 0 then call('HSET', p, 'w', ARGV[1]) end
+  lasts('p')
+  if not keeps then lasts('d') end
+end
+
+local function count()
+  local n = {{}}
+  for _, set in ipairs(sets) do n[set] = call('ZCARD', root .. set) end
+  return n, n.s4 + n.s6 + n.c, n.l4 + n.l6 + n.i
+end
+
+local function forget_if_empty(complete, incomplete)
+  if complete + incomplete > 0 then return end
+  call('DEL', p)
+  if not keeps then call('DEL', root .. 'd') end
+end
+"""
+
+# KEYS: what the swarm's keys begin with. ARGV: now, lifetime, "1" to keep torrents without peers;
+# name; name in the other family; address; key; "s", "l" or "p" (a partial seed); event: "n" for
+# none, "c" completed, "x" stopped; how many peers; how long ago it was (milliseconds); chance (0
+# to 999); letters of "h" (hide who is not verified), "f" (hand out its family alone), "w" (whole
+# members), "v" (it is known to be verified), "d" (it is known to have completed). Returns complete,
+# incomplete, downloaded, peers of each family in one string, and 1 if it is hidden; or -1 alone to
+# who may not change the record.
+ANNOUNCE = (
+    _SWARM
+    + """
+local name, twin_name, address, key, kind, event = unpack(ARGV, 4, 9)
+local wanted, age, chance, options = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
+local family, peer_id, seen = name:sub(21), name:sub(1, 20), now - age
+local found = call('HMGET', p, name, twin_name, 'w')
+local record, twin, stale = found[1], found[2], age >= life
+local set, member, old_set, old_member
+local flags, port, hidden = 0, address:sub(-2), 0
+
+if record then
+  local length = #address
+  local old_address = record:sub(3, 2 + length)
+  local old_key = record:sub(3 + length)
+  if old_address:sub(1, -3) ~= address:sub(1, -3) and (key == '' or key ~= old_key) then
+    return {-1}
+  end
+  flags = tonumber(record:sub(2, 2))
+  if flags > 1 and old_address ~= address then flags = flags - 2 end
+  if key == '' then key = old_key end
+  old_set, old_member = set_of(record:sub(1, 1), family), old_address .. peer_id
+  if age > 0 then
+    stale = stale or tonumber(call('ZSCORE', root .. old_set, old_member) or 0) > seen
+  end
+end
+
+if event ~= 'x' and not stale then
+  if not found[3] and keeps then call('SETNX', root .. 'd', 0) end
+  sweep(found[3])
+  local letter = kind == 's' and 's' or 'l'
+  if flags < 2 and options:find('v', 1, true) then flags = flags + 2 end
+  if flags < 2 and options:find('h', 1, true) then hidden = 1 end
+  if flags % 2 == 0 and options:find('d', 1, true) then flags = flags + 1 end
+  if port == '\\0\\0' or hidden == 1 then
+    letter = kind == 's' and 'c' or 'i'
+  end
+  if event == 'c' and kind == 's' and flags % 2 == 0 then
+    flags = flags + 1
+    call('INCR', root .. 'd')
+    if not keeps then lasts('d') end
+  end
+  set, member = set_of(letter, family), address .. peer_id
+  if old_set and (old_set ~= set or old_member ~= member) then
+    call('ZREM', root .. old_set, old_member)
+  end
+  call('ZADD', root .. set, seen, member)
+  local now_record = letter .. flags .. address .. key
+  if now_record ~= record then call('HSET', p, name, now_record) end
+elseif old_set and not stale then
+  call('ZREM', root .. old_set, old_member)
+  call('HDEL', p, name)
+elseif old_set then
+  set, member = old_set, old_member
+end
+
+local n, complete, incomplete = count()
+local downloaded = tonumber(call('GET', root .. 'd') or 0)
+if event == 'x' then forget_if_empty(complete, incomplete) end
+if not set then return {complete, incomplete, downloaded, '', '', hidden} end
+if n[set] == 1 then lasts(set) end
+if wanted <= 0 then return {complete, incomplete, downloaded, '', '', hidden} end
+
+local twin_set, twin_member
+if twin then
+  twin_set = set_of(twin:sub(1, 1), twin_name:sub(21))
+  twin_member = twin:sub(3, family == '4' and 20 or 8) .. peer_id
+end
+local whole = options:find('w', 1, true)
+local drawn = {['4'] = {}, ['6'] = {}}
+
+local function others(of)
+  local own = (of == set and 1 or 0) + (of == twin_set and 1 or 0)
+  return n[of] - own, own
+end
+
+local function draw(of, most)
+  local _, own = others(of)
+  local to, length = drawn[of:sub(2)], of:sub(2) == '4' and 6 or 18
+  local first = #to
+  for _, one in ipairs(call('ZRANDMEMBER', root .. of, most + own)) do
+    if #to - first == most then break end
+    if one ~= member and one ~= twin_member then
+      to[#to + 1] = whole and one or one:sub(1, length)
+    end
+  end
+end
+
+local function in_all(letter)
+  local four, six = others(letter .. '4'), others(letter .. '6')
+  if options:find('f', 1, true) then
+    if family == '4' then six = 0 else four = 0 end
+  end
+  return four, six
+end
+
+local function draw_of(letter, most)
+  local four, six = in_all(letter)
+  if most <= 0 or four + six == 0 then return end
+  local of_four = math.min(four, math.floor(most * four / (four + six) + chance / 1000))
+  local of_six = math.min(six, most - of_four)
+  of_four = math.min(four, most - of_six)
+  if of_four > 0 then draw(letter .. '4', of_four) end
+  if of_six > 0 then draw(letter .. '6', of_six) end
+end
+
+local share = 0
+if kind == 'l' then
+  local s4, s6 = in_all('s')
+  local l4, l6 = in_all('l')
+  local seeds, leechers = s4 + s6, l4 + l6
+  if seeds > 0 then
+    share = math.max(1, math.floor(wanted * seeds / (seeds + leechers) + chance / 1000))
+    share = math.min(seeds, wanted, math.max(share, wanted - leechers))
+    draw_of('s', share)
+  end
+end
+draw_of('l', wanted - share)
+local peers4, peers6 = table.concat(drawn['4']), table.concat(drawn['6'])
+return {complete, incomplete, downloaded, peers4, peers6, hidden}
+"""
+)
+
+# ARGV: now, lifetime, "1" to keep torrents without peers. Returns complete, incomplete and
+# downloaded; nothing for a torrent that is not known.
+SCRAPE = (
+    _SWARM
+    + """
+local swept = call('HGET', p, 'w')
+if swept then sweep(swept) end
+local _, complete, incomplete = count()
+local downloaded = call('GET', root .. 'd')
+if swept then forget_if_empty(complete, incomplete) end
+if complete + incomplete == 0 and not (keeps and downloaded) then return false end
+return {complete, incomplete, tonumber(downloaded or 0)}
+"""
+)
+
+# ARGV: now, lifetime, "1" to keep torrents without peers; name; address; "1" if somebody listens
+# there, "0" if nobody does. Returns whether that peer was known, at that address.
+VERDICT = (
+    _SWARM
+    + """
+local name, address, listens = ARGV[4], ARGV[5], ARGV[6] == '1'
+local record = call('HGET', p, name)
+if not record or record:sub(3, 2 + #address) ~= address then return 0 end
+local letter, flags, family = record:sub(1, 1), tonumber(record:sub(2, 2)), name:sub(21)
+local member = address .. name:sub(1, 20)
+local complete = letter == 's' or letter == 'c'
+local new_letter = complete and 'c' or 'i'
+if listens and address:sub(-2) ~= '\\0\\0' then new_letter = complete and 's' or 'l' end
+flags = flags % 2 + (listens and 2 or 0)
+local seen = call('ZSCORE', root .. set_of(letter, family), member)
+if new_letter ~= letter and seen then
+  local new_set = set_of(new_letter, family)
+  call('ZREM', root .. set_of(letter, family), member)
+  call('ZADD', root .. new_set, seen, member)
+  if call('ZCARD', root .. new_set) == 1 then lasts(new_set) end
+end
+call('HSET', p, name, new_letter .. flags .. record:sub(3))
+return 1
+"""
+)
+
+# ARGV: now, lifetime, "1" to keep torrents without peers; how often the torrent was completed, as
+# a tracker knows. Returns how often it is said to have been from now on.
+COMPLETIONS = (
+    _SWARM
+    + """
+local known = math.max(tonumber(ARGV[4]), tonumber(call('GET', root .. 'd') or 0))
+if not keeps and call('EXISTS', p) == 0 then return 0 end
+call('SET', root .. 'd', known)
+if not keeps then lasts('d') end
+return known
+"""
+)
