@@ -19,8 +19,7 @@ def serve(port: int) -> None:
     registry = MemoryRegistry(random, max_torrents=MAX_TORRENTS, max_peers=MAX_PEERS)
     tracker = Tracker(raw_server, registry)
     tracker.listen(port, ADDRESS)
-    if hasattr(tracker, "listen_udp"):
-        tracker.listen_udp(port, ADDRESS)
+    tracker.listen_udp(port, ADDRESS)
     raw_server.listen_forever()
 
 

@@ -66,30 +66,57 @@ static char *add_number(char *at, uint64_t number) {
     return at;
 }
 
-/* As libtorrent writes it. */
-static size_t write_request(char *data, const struct request *request) {
+/* What programs call themselves, and whether they write their announces as Transmission does; else
+   it is as libtorrent does. A server sees more than one kind of head, as it does in life. */
+static const struct program {
+    const char *agent;
+    bool transmission;
+} programs[] = {
+    {"qBittorrent/5.0.3", false},      {"qBittorrent/4.6.7", false},
+    {"qBittorrent/4.5.5", false},      {"Transmission/4.0.6", true},
+    {"Transmission/3.00", true},       {"Deluge/2.1.1 libtorrent/2.0.11.0", false},
+    {"qBittorrent/4.4.1", false},      {"Transmission/4.0.5", true},
+    {"libtorrent/2.0.10.0", false},    {"qBittorrent/5.1.0", false},
+    {"Transmission/2.94", true},       {"qBittorrent/4.3.9", false},
+};
+
+static char *write_announce(char *at, const struct request *request, bool transmission) {
     static const char *const events[] = {"", "&event=completed", "&event=started",
                                          "&event=stopped"};
-    char *at = add(data, request->kind == SCRAPE ? "GET /scrape" : "GET /announce");
+    at = add(add(at, "GET /announce?info_hash="), encoded_hashes[request->torrent]);
+    at = add(at, "&peer_id=");
+    write_peer_id(request->peer, at);
+    at = add_number(add(at + 20, "&port="), port_of(request->peer));
+    at = add_number(add(at, "&uploaded=0&downloaded=0&left="), request->left);
+    if (transmission) {
+        at = add_number(add(at, "&numwant="), request->numwant);
+        at += sprintf(add(at, "&key="), "%08X", key_of(request->peer)) + 5;
+        return add(add(at, "&compact=1&supportcrypto=1"), events[request->event]);
+    }
+    at += sprintf(add(at, "&corrupt=0&key="), "%08X", key_of(request->peer)) + 15;
+    at = add_number(add(add(at, events[request->event]), "&numwant="), request->numwant);
+    return add(at, "&compact=1&no_peer_id=1&supportcrypto=1&redundant=0");
+}
+
+static size_t write_request(char *data, const struct request *request) {
+    const struct program *program =
+        &programs[chance(9, request->peer) % (sizeof programs / sizeof *programs)];
+    char *at = data;
     if (request->kind == SCRAPE) {
+        at = add(at, "GET /scrape");
         for (uint32_t which = 0; which < MOST_SCRAPED; which++) {
             at = add(at, which ? "&info_hash=" : "?info_hash=");
             at = add(at, encoded_hashes[scraped(request, which)]);
         }
     } else {
-        at = add(add(at, "?info_hash="), encoded_hashes[request->torrent]);
-        at = add(at, "&peer_id=");
-        write_peer_id(request->peer, at);
-        at = add_number(add(at + 20, "&port="), port_of(request->peer));
-        at = add_number(add(at, "&uploaded=0&downloaded=0&left="), request->left);
-        at = add(at, "&corrupt=0&key=");
-        at += sprintf(at, "%08X", key_of(request->peer));
-        at = add_number(add(add(at, events[request->event]), "&numwant="), request->numwant);
-        at = add(at, "&compact=1&no_peer_id=1&supportcrypto=1&redundant=0");
+        at = write_announce(at, request, program->transmission);
     }
     at = add_number(add(at, " HTTP/1.1\r\nHost: 127.0.0.1:"), ntohs(http_address.sin_port));
-    at = add(at, "\r\nUser-Agent: qBittorrent/5.0.3\r\nAccept-Encoding: gzip\r\nConnection: ");
-    return add(at, keeps ? "keep-alive\r\n\r\n" : "close\r\n\r\n") - data;
+    at = add(add(at, "\r\nUser-Agent: "), program->agent);
+    at = add(at, program->transmission ? "\r\nAccept: */*\r\nAccept-Encoding: deflate, gzip"
+                                       : "\r\nAccept-Encoding: gzip");
+    return add(at, keeps ? "\r\nConnection: keep-alive\r\n\r\n" : "\r\nConnection: close\r\n\r\n") -
+           data;
 }
 
 static void push_stream(struct stream *one) {

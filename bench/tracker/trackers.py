@@ -14,7 +14,6 @@ from typing import NamedTuple
 from bench.child import Child
 from bench.place import Place
 from bench.tracker.population import Population
-from rawserver.services.tracker.tracker import Tracker as OurTracker
 
 ADDRESS = "127.0.0.1"
 NPM_PACKAGE = "bittorrent-tracker"
@@ -95,9 +94,8 @@ def without_npm() -> str:
     return f"npm cannot fetch it: {done.stderr.strip()[-300:]}" if done.returncode else ""
 
 
-OUR_PROTOCOLS = (*(["udp"] if hasattr(OurTracker, "listen_udp") else []), "http", "keepalive")
 TRACKERS = {
-    "rawserver": Tracker(ours, lambda: "", OUR_PROTOCOLS),
+    "rawserver": Tracker(ours, lambda: ""),
     "opentracker": Tracker(opentracker, without_opentracker, ("udp", "http")),
     "npm": Tracker(npm, without_npm),
 }
