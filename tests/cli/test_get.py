@@ -10,7 +10,7 @@ from rawserver.cli.main import run
     [
         ("magnet:?xt=urn:btih:" + "0" * 40, "magnet links are not supported yet"),
         ("MAGNET:?", "magnet links are not supported yet"),
-        ("https://host/a.torrent", "only http:// URLs"),
+        ("ftp://host/a.torrent", "only http:// and https:// URLs"),
         ("http://:80/", "not a URL"),
         ("/nowhere/a.torrent", "/nowhere/a.torrent: No such file or directory"),
         ("/", "/: Is a directory"),

@@ -3,24 +3,26 @@ from pathlib import Path
 import pytest
 
 from cli.torrents import single_torrent
+from kit.certificates import Authority
 from rawserver.cli.command_error import CommandError
 from rawserver.cli.output import Output
 from rawserver.cli.session import Session
 from rawserver.cli.torrent_source import TorrentSource
 from rawserver.engine import SingleSocket
+from rawserver.engine.tls import TlsClient, TlsServer
 from rawserver.wire.metainfo import Metainfo
 
 TORRENT = single_torrent("a.bin", b"data")
 
 
-def load(session: Session, source: str) -> Metainfo:
+def load(session: Session, source: str, tls: TlsClient | None = None) -> Metainfo:
     found: list[Metainfo] = []
 
     def loaded(metainfo: Metainfo) -> None:
         found.append(metainfo)
         session.finish()
 
-    TorrentSource(source).load(session, loaded)
+    TorrentSource(source, tls).load(session, loaded)
     session.run(session.finish)
     return found[0]
 
@@ -28,12 +30,13 @@ def load(session: Session, source: str) -> Metainfo:
 class OneAnswer:
     """A server that answers every request with the same bytes."""
 
-    def __init__(self, session: Session, answer: bytes) -> None:
+    def __init__(self, session: Session, answer: bytes, tls: TlsServer | None = None) -> None:
         self.answer = answer
         self.request = b""
         serversocket = session.raw_server.create_serversocket(0, "127.0.0.1")
-        session.raw_server.start_listening(serversocket, self)
-        self.url = f"http://127.0.0.1:{serversocket.getsockname()[1]}/a.torrent"
+        session.raw_server.start_listening(serversocket, self, tls=tls)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{serversocket.getsockname()[1]}/a.torrent"
 
     def external_connection_made(self, connection: SingleSocket) -> None:
         pass
@@ -62,6 +65,19 @@ def test_a_url_is_fetched() -> None:
     server = OneAnswer(session, http(TORRENT))
     assert load(session, server.url).raw == TORRENT
     assert server.request.startswith(b"GET /a.torrent HTTP/1.1\r\n")
+
+
+def test_an_https_url_is_fetched_from_who_is_trusted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = TlsServer(*authority.issue("127.0.0.1"))
+    session = Session(Output())
+    server = OneAnswer(session, http(TORRENT), tls)
+    assert load(session, server.url, TlsClient(authorities=authority.path)).raw == TORRENT
+    session = Session(Output())
+    server = OneAnswer(session, http(TORRENT), tls)
+    with pytest.raises(CommandError, match="the peer's certificate is not trusted") as caught:
+        load(session, server.url)
+    assert str(caught.value).startswith(f"{server.url}: ")
 
 
 @pytest.mark.parametrize(

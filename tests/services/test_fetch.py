@@ -137,7 +137,7 @@ def test_a_port_that_is_taken_is_an_error(raw_server: RawServer, tmp_path: Path)
 
 def test_a_tracker_that_cannot_be_used_is_told(raw_server: RawServer, tmp_path: Path) -> None:
     data = random_bytes(1000)
-    metainfo = metainfo_of(data, trackers=(("https://t.example/announce",),))
+    metainfo = metainfo_of(data, trackers=(("wss://t.example/announce",),))
     outcome = Outcome()
     started = Fetch(
         raw_server, metainfo, str(tmp_path), finished=outcome.ended, report=outcome.reports.append
@@ -146,5 +146,5 @@ def test_a_tracker_that_cannot_be_used_is_told(raw_server: RawServer, tmp_path: 
     started.stop()
     run_until(raw_server, lambda: outcome.finished)
     assert outcome.reports == [
-        "tracker https://t.example/announce: https is not supported yet; it is not asked"
+        "tracker wss://t.example/announce: is no http://, https:// or udp:// URL; it is not asked"
     ]

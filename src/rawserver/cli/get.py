@@ -13,6 +13,7 @@ from rawserver.cli.parameters import (
     RATIO,
     SECONDS,
     SOME_SECONDS,
+    https_options,
     json_option,
     port_option,
     upload_limit_option,
@@ -55,16 +56,17 @@ from rawserver.cli.parameters import (
     help="Give up after so many seconds without progress.  [default: never]",
 )
 @upload_limit_option
+@https_options
 @json_option
 def get(source: str, json_lines: bool, **options: Any) -> None:
-    """Fetch what SOURCE describes: a .torrent file, or the http:// URL of one.
+    """Fetch what SOURCE describes: a .torrent file, or its http:// or https:// URL.
 
     Every piece is verified before it counts. What is on disk already is verified and kept, so
     the same command goes on where an earlier one was ended. It leaves when all is complete,
     unless told to go on serving. It exits with 0 only when the content is complete.
     """
     if source[:7].lower() == "magnet:":
-        raise CommandError("magnet links are not supported yet; give a .torrent or its http:// URL")
+        raise CommandError("magnet links are not supported yet; give a .torrent or its URL")
     from rawserver.cli.get_run import GetOptions, GetRun
 
     GetRun(Output(json_lines), source, GetOptions(**options)).run()

@@ -12,6 +12,7 @@ from rawserver.cli.output import Output
 from rawserver.cli.progress import progress_line
 from rawserver.cli.quantity import format_duration, format_rate, format_size
 from rawserver.cli.session import Session
+from rawserver.cli.tls_trust import tls_trust
 from rawserver.cli.torrent_source import TorrentSource
 from rawserver.services.fetch import Fetch
 from rawserver.services.torrent_status import TorrentState, TorrentStatus
@@ -40,6 +41,8 @@ class GetOptions:
     seed_ratio: float | None = None
     timeout: float | None = None
     upload_limit: int = 0
+    ca_file: str | None = None
+    insecure: bool = False
 
 
 class GetRun:
@@ -47,7 +50,8 @@ class GetRun:
 
     def __init__(self, output: Output, source: str, options: GetOptions) -> None:
         self._output = output
-        self._source = TorrentSource(source)
+        self._tls = tls_trust(options.ca_file, options.insecure)
+        self._source = TorrentSource(source, self._tls)
         self._options = options
         self._session = Session(output)
         self._fetch: Fetch | None = None
@@ -80,6 +84,7 @@ class GetRun:
                 seed_ratio=options.seed_ratio,
                 timeout=options.timeout,
                 upload_limit=options.upload_limit,
+                tls=self._tls,
                 complete=self._session.guarded(self._completed),
                 finished=self._session.guarded(self._finished),
                 report=self._output.note,

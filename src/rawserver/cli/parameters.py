@@ -11,7 +11,8 @@ from rawserver.cli.quantity import parse_rate
 from rawserver.wire.piece_size import check_piece_size, parse_size
 from rawserver.wire.tracker_url import url_problem
 
-# What the trackers of the wild speak. We announce over http; others may read the .torrent too.
+# What the trackers of the wild speak. We announce by the first three; others may read the .torrent
+# too.
 TRACKER_SCHEMES = frozenset({"http", "https", "udp", "ws", "wss"})
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -124,6 +125,22 @@ def port_option(command: Command) -> Command:
     """Add `--port`, of the commands that have peers."""
     return click.option(
         "--port", type=PORT, default=0, help="Port that peers reach us at; 0 takes any free one."
+    )(command)
+
+
+def https_options(command: Command) -> Command:
+    """Add `--ca-file` and `--insecure`, of the commands that ask servers of https://."""
+    command = click.option(
+        "--insecure",
+        is_flag=True,
+        help="Take any certificate of https:// servers: whoever is in between can read and change "
+        "what passes.",
+    )(command)
+    return click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="Trust the certificates in this PEM file at https:// servers, in place of those that "
+        "the system trusts.",
     )(command)
 
 

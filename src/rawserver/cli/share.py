@@ -10,6 +10,7 @@ from rawserver.cli.output import Output
 from rawserver.cli.parameters import (
     PORT,
     TRACKER_URL,
+    https_options,
     json_option,
     port_option,
     upload_limit_option,
@@ -51,6 +52,7 @@ from rawserver.cli.parameters import (
     "[default: the .torrent's folder]",
 )
 @upload_limit_option
+@https_options
 @json_option
 def share(paths: tuple[str, ...], json_lines: bool, **options: Any) -> None:
     """Share each PATH: a file, a folder, or an existing .torrent with its data.

@@ -14,6 +14,7 @@ from rawserver.cli.making import Making
 from rawserver.cli.output import Output
 from rawserver.cli.quantity import format_duration, format_rate, format_size
 from rawserver.cli.session import Session
+from rawserver.cli.tls_trust import tls_trust
 from rawserver.cli.torrent_file import check_may_write, read_torrent, write_torrent
 from rawserver.services.share import Share, SharedTorrent
 from rawserver.services.torrent_status import TorrentState, TorrentStatus
@@ -34,6 +35,8 @@ class ShareOptions:
     torrent: str | None = None
     data: str | None = None
     upload_limit: int = 0
+    ca_file: str | None = None
+    insecure: bool = False
 
 
 class ShareRun:
@@ -46,6 +49,7 @@ class ShareRun:
         for path in paths:
             if not os.path.exists(path):
                 raise CommandError(f"{path}: No such file or directory")
+        self._tls = tls_trust(options.ca_file, options.insecure)
         self._session = Session(output, failed=self._end)
         self._share: Share | None = None
         self._making: Making | None = None
@@ -71,6 +75,7 @@ class ShareRun:
                 tracker_port=options.tracker_port,
                 announce=options.announce,
                 upload_limit=options.upload_limit,
+                tls=self._tls,
                 report=self._output.note,
             )
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rawserver.engine import RawServer
 from rawserver.services.peer import Address
@@ -11,7 +12,11 @@ from rawserver.services.peer_port import PeerPort
 from rawserver.services.resume_record import resume_path
 from rawserver.services.torrent import Torrent, TorrentOwner
 from rawserver.services.torrent_status import TorrentStatus
+from rawserver.services.tracker_client import TrackerClient
 from rawserver.wire.metainfo import Metainfo
+
+if TYPE_CHECKING:
+    from rawserver.engine.tls import TlsClient
 
 # How often it is seen whether something came in, or whether it has seeded enough.
 WATCH_SECONDS = 0.25
@@ -28,7 +33,8 @@ class Fetch(TorrentOwner):
     When complete it goes on to seed for `seed_time` seconds, or until it has uploaded
     `seed_ratio` times the size, whichever comes first; by default it leaves at once. It gives
     up when nothing has come in for `timeout` seconds. `upload_limit` is in bytes per second,
-    0 for none. `complete()` is called once the data is verified and written, `finished(error)`
+    0 for none. `tls` says whom to trust at trackers of https://, None: whom the system does.
+    `complete()` is called once the data is verified and written, `finished(error)`
     once at the very end, when the ports are closed and what is verified has been noted.
 
     Raises OSError when the port cannot be had.
@@ -48,6 +54,7 @@ class Fetch(TorrentOwner):
         seed_ratio: float | None = None,
         timeout: float | None = None,
         upload_limit: int = 0,
+        tls: TlsClient | None = None,
         complete: Callable[[], None] | None = None,
         finished: Callable[[BaseException | None], None],
         report: Callable[[str], None],
@@ -74,6 +81,7 @@ class Fetch(TorrentOwner):
             tiers=metainfo.trackers if trackers is None else trackers,
             first_peers=peers,
             resume_path=resume_path(self.path),
+            tracker_client=TrackerClient(raw_server, tls=tls),
         )
         self._moved_at = raw_server.network.time()
         self._moved_bytes = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rawserver.engine import RawServer
@@ -15,11 +16,15 @@ from rawserver.services.torrent_status import TorrentStatus
 from rawserver.services.tracker import Asker, Tracker
 from rawserver.services.tracker.only_listed import OnlyListed
 from rawserver.services.tracker.published import Published
+from rawserver.services.tracker_client import TrackerClient
 from rawserver.swarm.registry import AnnounceResult
 from rawserver.wire.announce_request import AnnounceRequest, Event
 from rawserver.wire.compact_peers import ip_to_text, is_address
 from rawserver.wire.magnet import build_magnet
 from rawserver.wire.metainfo import Metainfo
+
+if TYPE_CHECKING:
+    from rawserver.engine.tls import TlsClient
 
 # Peers of a share come and go within minutes, and it has few of them.
 TRACKER_INTERVAL_SECONDS = 120
@@ -59,6 +64,7 @@ class SharedTorrent(TorrentOwner):
             read_only=True,
             just_made=just_made,
             announced_ip=share.announced_ip,
+            tracker_client=share.tracker_client,
         )
 
     def start(self) -> None:
@@ -106,7 +112,8 @@ class Share:
     `host` is the address that other machines are told (None: the one of the network that this
     machine's traffic leaves by); `port` and `tracker_port` 0 take any free one; `announce` names
     trackers to use in place of the embedded one; `upload_limit` is in bytes per second, 0 for
-    none. Raises OSError when a port cannot be had.
+    none; `tls` says whom to trust at trackers of https://, None: whom the system does. Raises
+    OSError when a port cannot be had.
     """
 
     def __init__(
@@ -118,6 +125,7 @@ class Share:
         tracker_port: int = 0,
         announce: Sequence[str] = (),
         upload_limit: int = 0,
+        tls: TlsClient | None = None,
         report: Callable[[str], None],
     ) -> None:
         self.raw_server = raw_server
@@ -125,6 +133,7 @@ class Share:
         self.host = host or raw_server.network.primary_address()
         self.peer_port = PeerPort(raw_server, port, upload_limit=upload_limit)
         self.port = self.peer_port.port
+        self.tracker_client = TrackerClient(raw_server, tls=tls)
         self.tracker_url: str | None = None
         self._tracker: Tracker | None = None
         self._torrents: list[SharedTorrent] = []

@@ -18,6 +18,7 @@ from rawserver.services.peer_set import PeerSet
 from rawserver.services.resume_record import FileStamp
 from rawserver.services.storage import Storage
 from rawserver.services.torrent_status import TorrentState, TorrentStatus
+from rawserver.services.tracker_client import TrackerClient
 from rawserver.services.upload import Upload
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.swarm.rate import RateMeter
@@ -53,8 +54,8 @@ class Torrent:
     """A torrent of this process, and the context that owns its tasks and connections.
 
     `root` is the path of the file, or of the folder, that holds the data; `tiers` are the
-    trackers (BEP 12), and `announced_ip` the address that those on this machine are told. What was
-    verified is noted at `resume_path` (None: nowhere). `read_only` gives what is there and changes
+    trackers (BEP 12), asked through `tracker_client` (which may be shared; None: one of its own),
+    and `announced_ip` the address that those on this machine are told. What was verified is noted at `resume_path` (None: nowhere). `read_only` gives what is there and changes
     nothing on disk. `just_made` says that the hashes have just been made from these data.
     """
 
@@ -72,6 +73,7 @@ class Torrent:
         read_only: bool = False,
         just_made: bool = False,
         announced_ip: str = "",
+        tracker_client: TrackerClient | None = None,
     ) -> None:
         self.raw_server = raw_server
         self.metainfo = metainfo
@@ -93,8 +95,9 @@ class Torrent:
         self.download = Download(self, self._storage, self.peers)
         raw_server.add_context(self)
         self._announcer = Announcer(
-            raw_server, tiers, self, self._found, owner.report, ip=announced_ip, context=self
-        )
+            raw_server, tiers, self, self._found, owner.report, client=tracker_client,
+            ip=announced_ip, context=self,
+        )  # fmt: skip
         self._checker = Checker(
             raw_server, metainfo, self._storage, resume_path, self._checked, owner.report, self
         )
