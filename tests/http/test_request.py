@@ -28,3 +28,12 @@ def test_gzip_is_not_accepted(value: str | None) -> None:
 
 def test_a_refused_gzip_is_not_accepted_by_the_star_after_it() -> None:
     assert not request_that_accepts("gzip;q=0, *").accepts_gzip()
+
+
+def test_the_target_is_path_and_query_again() -> None:
+    assert HttpRequest("GET", "/a", b"b=%01", "192.0.2.1", 4000).target == "/a?b=%01"
+    assert HttpRequest("GET", "/a", b"", "192.0.2.1", 4000).target == "/a"
+
+
+def test_without_a_connection_there_is_no_local_address() -> None:
+    assert HttpRequest("GET", "/a", b"", "192.0.2.1", 4000).local_ip == ""

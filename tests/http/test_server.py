@@ -131,3 +131,31 @@ def test_a_fault_of_the_access_log_costs_no_answer() -> None:
         raw_server.close()
     assert data.startswith(b"HTTP/1.1 200 ")
     assert [text.splitlines()[-1] for text in reported] == ["OSError: the disk is full"]
+
+
+def test_a_stream_arrives_whole_however_slowly_it_is_made(raw_server: RawServer) -> None:
+    pieces = [b"a" * 300_000, b"", b"b" * 300_000, b"", b"c"]
+
+    def respond(request: HttpRequest, later: Answer) -> HttpResponse:
+        return HttpResponse(stream=iter(pieces))
+
+    server = HttpServer(raw_server, respond)
+    data = until_lost(raw_server, ask(raw_server, server, b"GET / HTTP/1.0\r\n\r\n"))
+    assert data.endswith(b"\r\n\r\n" + b"".join(pieces))
+
+
+def test_other_methods_are_for_who_wants_them(raw_server: RawServer) -> None:
+    def respond(request: HttpRequest, later: Answer) -> HttpResponse:
+        return HttpResponse(request.method.encode() + request.body)
+
+    post = b"POST / HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody"
+    some = HttpServer(raw_server, respond, methods=("GET", "POST"))
+    assert until_lost(raw_server, ask(raw_server, some, post)).endswith(b"POSTbody")
+    data = until_lost(raw_server, ask(raw_server, HttpServer(raw_server, respond), post))
+    assert data.startswith(b"HTTP/1.1 405 ")
+    assert b"Allow: GET, HEAD\r\n" in data
+
+
+def test_who_is_not_admitted_hears_nothing(raw_server: RawServer) -> None:
+    server = HttpServer(raw_server, echo, admits=lambda connection: False)
+    assert until_lost(raw_server, ask(raw_server, server, b"GET / HTTP/1.0\r\n\r\n")) == b""

@@ -42,11 +42,6 @@ class Exchange:
             if self.asked and self.pipeline is not None:
                 self.pipeline.was_answered(self)
 
-    @property
-    def wants_head_only(self) -> bool:
-        """Whether the request is HEAD."""
-        return self.request is not None and self.request.method == "HEAD"
-
     def to_bytes(self, response: HttpResponse) -> bytes:
         """Return a reply for the wire; ValueError as `HttpResponse.to_bytes`.
 
@@ -55,9 +50,10 @@ class Exchange:
         request = self.request
         if response.stream is not None:
             return self._begin_stream(response, response.stream)
+        # Here every reply passes: what few need is asked last.
         return response.to_bytes(
-            head_only=self.wants_head_only,
-            gzip=response.is_long and request is not None and request.accepts_gzip(),
+            head_only=request is not None and request.method == "HEAD",
+            gzip=request is not None and response.is_long and request.accepts_gzip(),
             keep_alive=not self.last,
             old=request is not None and request.version == "1.0",
         )
@@ -69,7 +65,7 @@ class Exchange:
         # HTTP/1.0 has no chunks: there the end of the connection is that of the body.
         self.last = self.last or not chunked
         head = stream_head(response, chunked=chunked, gzip=gzip, keep_alive=not self.last)
-        if self.wants_head_only:
+        if request is not None and request.method == "HEAD":
             close_stream(response)
         else:
             self.stream = BodyStream(pieces, chunked=chunked, gzip=gzip)

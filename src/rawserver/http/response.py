@@ -50,9 +50,9 @@ class HttpResponse:
     @property
     def is_long(self) -> bool:
         """Whether the body is one to compress for a client that accepts it."""
-        return self.compressible and (
-            self.stream is not None or len(self.body) >= SMALLEST_TO_COMPRESS
-        )
+        return (
+            len(self.body) >= SMALLEST_TO_COMPRESS or self.stream is not None
+        ) and self.compressible
 
     def to_bytes(
         self, *, head_only: bool, gzip: bool, keep_alive: bool, old: bool = False

@@ -92,17 +92,22 @@ class ServerConnection:
             self.look_after(pipeline)
             return
         connection.write(server.bytes_of(exchange))
-        if not connection.is_flushed():
+        if connection.is_flushed() and not exchange.last:
+            self.waiting_since = server.raw_server.now
+        else:
+            self._wait_for_client(exchange.last)
+
+    def _wait_for_client(self, is_last: bool) -> None:
+        connection = self.connection
+        if not is_last:
             self.waiting_since = None
-            if exchange.last:
-                connection.close_when_flushed()
-            else:
-                connection.pause_reading()
-        elif exchange.last:
-            # It was read to its end, so that no late byte of it could make a reset of this.
+            connection.pause_reading()
+        elif connection.is_flushed():
+            # The request was read to its end: no late byte of it could make a reset of this.
             connection.close()
         else:
-            self.waiting_since = server.raw_server.now
+            self.waiting_since = None
+            connection.close_when_flushed()
 
     def look_after(self, pipeline: Pipeline) -> None:
         """Let go of a pipeline in which nothing is left."""
