@@ -55,8 +55,9 @@ class Torrent:
 
     `root` is the path of the file, or of the folder, that holds the data; `tiers` are the
     trackers (BEP 12), asked through `tracker_client` (which may be shared; None: one of its own),
-    and `announced_ip` the address that those on this machine are told. What was verified is noted at `resume_path` (None: nowhere). `read_only` gives what is there and changes
-    nothing on disk. `just_made` says that the hashes have just been made from these data.
+    and `announced_ip` the address that those on this machine are told. What was verified is noted
+    at `resume_path` (None: nowhere). `read_only` gives what is there and changes nothing on disk.
+    `just_made` says that the hashes have just been made from these data.
     """
 
     def __init__(
