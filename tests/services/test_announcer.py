@@ -361,8 +361,8 @@ def test_other_services_of_this_machine_are_not_asked() -> None:
     scene = Scene(["http://localhost:8080/shutdown?now=1"]).run()
     assert not scene.heard
     assert scene.reports == [
-        "tracker http://localhost:8080/shutdown?now=1: leads to this machine, but not to /announce; "
-        "it is not asked"
+        "tracker http://localhost:8080/shutdown?now=1: leads to this machine, but not to "
+        "/announce; it is not asked"
     ]
 
 

@@ -7,6 +7,7 @@ the same RawServer. Sockets have the methods and the errors of `socket.socket`.
 from __future__ import annotations
 
 import random
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,8 @@ from rawserver.engine.disk import Buffer, Disk, File
 # stands for both: the next call tells which.
 READABLE = 1
 WRITABLE = 4
+# The kind of socket for whose addresses who will send datagrams asks `resolve`.
+DATAGRAM = int(socket.SOCK_DGRAM)
 
 
 class SocketAddress(NamedTuple):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Hashable, Iterable
 
 from rawserver.engine import RawServer, Task
 from rawserver.engine.addresses import literal_address
-from rawserver.engine.network import SocketAddress
+from rawserver.engine.network import DATAGRAM, SocketAddress
 from rawserver.http.url import Url
 from rawserver.services.udp_connection_ids import UdpConnectionIds
 from rawserver.services.udp_exchange import UdpExchange
@@ -75,9 +74,7 @@ class UdpAnnounce:
             self._raw_server.add_task(self._looked_up, 0, ([literal], None), self._context)
             return
         try:
-            self._raw_server.start_look_up(
-                host, port, socket.SOCK_DGRAM, self._looked_up, self._context
-            )
+            self._raw_server.start_look_up(host, port, DATAGRAM, self._looked_up, self._context)
         except RuntimeError as error:  # the system has no room for a thread
             self._raw_server.add_task(self._looked_up, 0, (None, error), self._context)
 
@@ -107,7 +104,7 @@ class UdpAnnounce:
 
     def _exchange(self, addresses: list[SocketAddress]) -> UdpExchange:
         # What we say of our address has room in IPv4's form only, and is of IPv4's concern.
-        ip = self._request.ip if addresses[0].family == socket.AF_INET else ""
+        ip = "" if ":" in addresses[0].address[0] else self._request.ip
         request = self._request._replace(ip=ip)
 
         def encode(connection_id: bytes, transaction_id: bytes) -> bytes:

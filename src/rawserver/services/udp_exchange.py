@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
@@ -88,7 +87,7 @@ class UdpExchange:
             zone = f"%{address[3]}" if len(address) == 4 and address[3] else ""
             self._peer = address[0].partition("%")[0] + zone, address[1]
             try:
-                self._socket = self._connected_socket(self._addresses[0].family)
+                self._socket = self._connected_socket()
                 self._ask()
             except OSError as error:
                 self._leave_out(error)
@@ -96,10 +95,10 @@ class UdpExchange:
                 return
         self._finish(None, self._reason or "the name has no address")
 
-    def _connected_socket(self, family: int) -> UdpSocket:
+    def _connected_socket(self) -> UdpSocket:
         """Return a socket that hears of one address alone, and of what is said about it by ICMP."""
         raw_server = self._raw_server
-        anywhere = "::" if family == socket.AF_INET6 else "0.0.0.0"
+        anywhere = "::" if ":" in self._peer[0] else "0.0.0.0"
         sock = raw_server.create_udpsocket(0, raw_server.config.bind or anywhere)
         udp_socket = raw_server.start_listening_udp(sock, self, self._context)
         try:
