@@ -103,12 +103,13 @@ class UdpScene:
     """A simulated host that asks, and a tracker at another, 20 ms away."""
 
     OURS, OURS6 = "10.0.0.1", "fd00::1"
+    ALSO_OURS = "10.0.0.11"
     THEIRS, THEIRS6 = "10.0.0.2", "fd00::2"
     PORT = 6969
 
     def __init__(self, world: World, *, config: Config | None = None) -> None:
         self.world = world
-        self.host = world.add_host("asker", self.OURS, self.OURS6)
+        self.host = world.add_host("asker", self.OURS, self.ALSO_OURS, self.OURS6)
         self.other = world.add_host("tracker", self.THEIRS, self.THEIRS6)
         world.fabric.set_backbone(Link(latency=Constant(0.02)))
         self.raw_server = self.host.boot(lambda raw_server: None, config)

@@ -146,7 +146,14 @@ def test_a_name_service_that_is_silent(scene: UdpScene) -> None:
     assert outcome.seconds == pytest.approx(5.0, abs=0.01)
 
 
-def test_who_is_bound_to_an_address_asks_from_it_alone(world: World) -> None:
+@pytest.mark.parametrize("ip", [UdpScene.OURS, UdpScene.ALSO_OURS])
+def test_who_is_bound_to_an_address_asks_from_it(world: World, ip: str) -> None:
+    scene = UdpScene(world, config=Config(bind=ip))
+    assert scene.asked().peers == (PEER4,)
+    assert {asker[0] for asker in scene.tracker.askers} == {ip}
+
+
+def test_who_is_bound_to_an_address_asks_by_its_family_alone(world: World) -> None:
     scene = UdpScene(world, config=Config(bind=UdpScene.OURS6))
     scene.world.names["tracker.example"] = [scene.THEIRS, scene.THEIRS6]
     other = scene.listen(scene.THEIRS6)

@@ -134,8 +134,6 @@ class HttpGet:
             self._dial()
 
     def _trusting(self, tls: TlsClient | None, error: BaseException | None) -> None:
-        if self._over or self._deadline.cancelled:
-            return
         # From here on in our own context.
         if tls is None:
             reason = f"whom the system trusts cannot be read: {error}"
