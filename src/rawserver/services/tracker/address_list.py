@@ -1,0 +1,61 @@
+"""Lists of addresses in files, and a gate for who stands on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Hashable
+
+from rawserver.engine import RawServer
+from rawserver.services.tracker.asker import Asker
+from rawserver.services.tracker.file_watch import POLL_SECONDS
+from rawserver.services.tracker.gate import Refused
+from rawserver.services.tracker.watched_file import WatchedFile
+from rawserver.swarm.address_set import AddressSet, parse_addresses
+from rawserver.wire.announce_request import AnnounceRequest
+
+
+class AddressList(WatchedFile[AddressSet]):
+    """The networks, addresses and ranges (`first-last`) of a file, one a line.
+
+    A container of packed addresses (4 or 16 bytes).
+    """
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        path: str,
+        report: Callable[[str], None],
+        *,
+        seconds: float = POLL_SECONDS,
+        context: Hashable = None,
+    ) -> None:
+        super().__init__(
+            raw_server, path, parse_addresses, report, seconds=seconds, context=context
+        )
+
+    def __contains__(self, ip: object) -> bool:
+        return ip in self.contents
+
+    def __len__(self) -> int:
+        """Return the number of ranges; those that touch are one."""
+        return len(self.contents)
+
+
+class DeniedAddresses:
+    """Refuses who is on a list: an AddressList, an AddressSet, or any container of addresses.
+
+    `refuses(ip)` is for who need not say why: a listener that closes the connection, a UDP socket
+    that does not answer.
+    """
+
+    def __init__(self, *lists: Container[bytes]) -> None:
+        self._lists = lists
+
+    def refuses(self, ip: bytes) -> bool:
+        """Tell whether a packed address is on a list."""
+        return any(ip in listed for listed in self._lists)
+
+    def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
+        """Raise Refused for who is on one."""
+        if self.refuses(asker.ip):
+            raise Refused("your address is refused here", 0)
+        return None

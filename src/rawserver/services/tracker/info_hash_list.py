@@ -1,0 +1,63 @@
+"""Lists of info-hashes in files, and gates for the torrents that are on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Hashable
+
+from rawserver.engine import RawServer
+from rawserver.services.tracker.asker import Asker
+from rawserver.services.tracker.file_watch import POLL_SECONDS
+from rawserver.services.tracker.gate import Refused
+from rawserver.services.tracker.watched_file import WatchedFile
+from rawserver.swarm.info_hash_set import InfoHashSet, parse_info_hashes
+from rawserver.wire.announce_request import AnnounceRequest
+
+
+class InfoHashList(WatchedFile[InfoHashSet]):
+    """The info-hashes of a file, one a line: 40 hex digits, 32 of base32, or 64 hex digits."""
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        path: str,
+        report: Callable[[str], None],
+        *,
+        seconds: float = POLL_SECONDS,
+        context: Hashable = None,
+    ) -> None:
+        super().__init__(
+            raw_server, path, parse_info_hashes, report, seconds=seconds, context=context
+        )
+
+    def __contains__(self, info_hash: object) -> bool:
+        return info_hash in self.contents
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+
+class AllowedHashes:
+    """Refuses torrents that are on no list: an InfoHashList, or any container of info-hashes."""
+
+    def __init__(self, *lists: Container[bytes]) -> None:
+        self._lists = lists
+
+    def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
+        """Raise Refused for a torrent that is on none."""
+        if not any(announce.info_hash in listed for listed in self._lists):
+            raise Refused("this torrent is not tracked here")
+        return None
+
+
+class DeniedHashes:
+    """Refuses torrents that are on a list: an InfoHashList, or any container of info-hashes."""
+
+    def __init__(self, *lists: Container[bytes]) -> None:
+        self._lists = lists
+
+    def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
+        """Raise Refused for a torrent that is on one."""
+        if any(announce.info_hash in listed for listed in self._lists):
+            # A deny list is seldom changed back: who may not now may spare us the asking.
+            raise Refused("this torrent is refused here", 0)
+        return None
