@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rawserver.swarm import piece_picker
 from rawserver.swarm.bitfield import Bitfield
 from rawserver.swarm.piece_picker import RANDOM_FIRST_PIECES, PiecePicker
 
@@ -179,3 +180,22 @@ def test_picks_are_the_rarest_of_what_the_peer_has(steps: list, seed: int) -> No
             assert [picker.availability(i) for i in range(SIZE)] == [
                 sum(i in peer for peer in peers) for i in range(SIZE)
             ]
+
+
+@given(st.integers(0, 2**32), st.integers(2, 6))
+def test_few_and_many_pieces_are_picked_alike(seed: int, num_peers: int) -> None:
+    size = 300
+    chance = Random(seed)
+    peers = [bits_of(size, chance.sample(range(size), 200)) for _ in range(num_peers)]
+    picks: list[list[int | None]] = []
+    for few in (0, size):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(piece_picker, "FEW_PIECES", few)
+            picker = PiecePicker(size, Random(seed))
+            for bits in peers:
+                picker.add_bits(bits)
+            for index in range(0, size, 60):
+                picker.done(index)
+            picks.append([picker.pick(peers[n % 2]) for n in range(2 * size)])
+    assert picks[0] == picks[1]
+    assert None in picks[0]

@@ -109,7 +109,8 @@ class Bitfield:
 
     # Whole sets at once, as one big integer: two million pieces take well under a millisecond.
 
-    def _integer(self) -> int:
+    def integer(self) -> int:
+        """Return the set as one number: `a.integer() & b.integer()` is 0 if nothing is in both."""
         return int.from_bytes(self._bytes, "big")
 
     def _check_same_size(self, other: Bitfield) -> None:
@@ -119,20 +120,20 @@ class Bitfield:
     def common_with(self, other: Bitfield) -> Bitfield:
         """Return the numbers that are in both sets; ValueError if they differ in size."""
         self._check_same_size(other)
-        both = self._integer() & other._integer()
+        both = self.integer() & other.integer()
         return Bitfield(self.size, both.to_bytes(len(self._bytes), "big"))
 
     def without(self, other: Bitfield) -> Bitfield:
         """Return the numbers of this set that `other` lacks; ValueError if they differ in size."""
         self._check_same_size(other)
-        left = self._integer() & ~other._integer()
+        left = self.integer() & ~other.integer()
         return Bitfield(self.size, left.to_bytes(len(self._bytes), "big"))
 
     def count_missing_from(self, other: Bitfield) -> int:
         """Return how many numbers of this set `other` lacks; ValueError if they differ in size."""
         self._check_same_size(other)
-        ours = self._integer()
-        return self.count - (ours & other._integer()).bit_count()
+        ours = self.integer()
+        return self.count - (ours & other.integer()).bit_count()
 
     def first_common(self, other: Bitfield, start: int) -> int | None:
         """Return the first number from `start` on that is in both sets, going on from 0 at the end.

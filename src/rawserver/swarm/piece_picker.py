@@ -15,6 +15,8 @@ from rawserver.swarm.bitfield import Bitfield
 # BitTorrent 4.0.3's rarest_first_cutoff: a newcomer needs something to trade soon, and rare pieces
 # come from few peers, so slowly.
 RANDOM_FIRST_PIECES = 4
+# So many pieces are one number of 2 KiB, which is quicker made than searched step by step.
+FEW_PIECES = 16384
 
 
 class Random(Protocol):
@@ -149,6 +151,15 @@ class PiecePicker:
 
     def _rarest(self, bits: Bitfield) -> int | None:
         start = self._start()
+        if bits.size <= FEW_PIECES:
+            # Most buckets have nothing in common with a peer: as numbers that is seen at once.
+            ours = bits.integer()
+            if not ours & self._wanted.integer():
+                return None
+            for count in sorted(self._buckets):
+                if ours & self._buckets[count].integer():
+                    return bits.first_common(self._buckets[count], start)
+            return None
         for count in sorted(self._buckets):
             index = bits.first_common(self._buckets[count], start)
             if index is not None:
