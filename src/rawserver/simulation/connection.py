@@ -55,7 +55,7 @@ class Connection:
     __slots__ = (
         "_ack_is_due", "_is_local", "_kernel", "_not_acknowledged", "_soft_error", "error",
         "hears_nothing", "is_done", "local", "queue", "receive_side", "remote", "reuse_address",
-        "reuse_port", "says_nothing", "send_side", "socket", "state", "tie", "v6only", "world",
+        "reuse_port", "says_nothing", "send_side", "socket", "state", "v6only", "world",
     )  # fmt: skip
 
     is_listening = False
@@ -70,7 +70,6 @@ class Connection:
     ) -> None:
         self._kernel = kernel
         self.world = kernel.world
-        self.tie = kernel.world.draw_tie()
         self.local = local
         self.remote = remote
         self.state = CLOSED
@@ -223,7 +222,7 @@ class Connection:
             # What is said meanwhile acknowledges it, too (RFC 9293, section 3.8.6.3).
             self._ack_is_due = True
             at = self.world.now + ACK_SECONDS
-            self.world.call_at(at, self.tie, self._acknowledge_in_time)
+            self.world.kernel_timers.call_at(at, self._acknowledge_in_time)
         if has_more:
             self._tell()
 

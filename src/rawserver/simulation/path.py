@@ -8,9 +8,10 @@ from rawserver.simulation.attachment import Attachment
 from rawserver.simulation.link import Direction
 from rawserver.simulation.packet import SEGMENT, Packet
 
-# What a burst may take of the time of a slow link, and of the room of its queue.
-BURST_SECONDS = 0.01
-BURST_SHARE = 8
+# What a burst may take of the time of a slow link, and of the room of its queue. A packet of
+# somebody else waits so much longer at the most than if segments travelled one by one.
+BURST_SECONDS = 0.02
+BURST_SHARE = 6
 MOST_BURST_BYTES = 64 * 1024
 
 

@@ -294,7 +294,7 @@ class SendSide:
         self.deadline = world.now + self.trips.timeout(self._tries)
         if self._timer_at > self.deadline:
             self._timer_at = self.deadline
-            world.call_at(self.deadline, self._connection.tie, self._look, (self.deadline,))
+            world.kernel_timers.call_at(self.deadline, self._look, (self.deadline,))
 
     def _look(self, at: float) -> None:
         if at != self._timer_at:
@@ -305,7 +305,7 @@ class SendSide:
             self._too_late()
         elif self.deadline < inf:
             self._timer_at = self.deadline
-            world.call_at(self.deadline, self._connection.tie, self._look, (self.deadline,))
+            world.kernel_timers.call_at(self.deadline, self._look, (self.deadline,))
 
     def _too_late(self) -> None:
         self.deadline = inf

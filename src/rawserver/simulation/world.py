@@ -13,6 +13,7 @@ from rawserver.simulation.block_pool import BlockPool
 from rawserver.simulation.collector import rare_collections
 from rawserver.simulation.fabric import Fabric
 from rawserver.simulation.guard import RealWorldGuard
+from rawserver.simulation.kernel_timers import KernelTimers
 from rawserver.simulation.names import Names
 from rawserver.simulation.trace import Trace
 
@@ -84,6 +85,7 @@ class World:
         # What is on the disks of several hosts is kept once.
         self.blocks = BlockPool()
         self.trace = Trace()
+        self.kernel_timers = KernelTimers(self)
         self.fabric = Fabric(self)
         # Hosts that are members of a multicast group, in the order of joining.
         self.groups: dict[str, dict[Host, int]] = {}
