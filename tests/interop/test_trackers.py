@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from interop.peers.aria2_peer import Aria2Peer
 from interop.peers.libtorrent_peer import LibtorrentPeer
 from interop.peers.opentracker_peer import OpenTracker
@@ -51,15 +53,17 @@ def test_our_tracker_serves_all_of_them_at_once(
     tracker.end()
 
 
+@pytest.mark.parametrize("scheme", ["http", "udp"])
 def test_we_announce_to_opentracker(
-    big_file: Path, tmp_path: Path, ours: Callable[..., Ours], closing: Any
+    big_file: Path, tmp_path: Path, ours: Callable[..., Ours], closing: Any, scheme: str
 ) -> None:
     torrent = tmp_path / "made.torrent"
     info_hash = ours("make", str(big_file), "-o", str(torrent)).wait_result()["info_hash"]
     tracker = closing(OpenTracker(tmp_path, [info_hash]))
-    ours("edit", str(torrent), "--announce", tracker.url).wait_result()
+    url = tracker.udp_url if scheme == "udp" else tracker.url
+    ours("edit", str(torrent), "--announce", url).wait_result()
     share = ours("share", str(torrent), "--data", str(big_file), "--host", "127.0.0.1",
-                 "--announce", tracker.url)  # fmt: skip
+                 "--announce", url)  # fmt: skip
     share.wait_event("ready")
     wait_for(lambda: scrape(tracker.url, info_hash)[0] == 1, "opentracker has heard of the seed")
     getter = ours("get", str(torrent), "-o", "got", "--timeout", "60")

@@ -21,6 +21,7 @@ class OpenTracker:
         if os.getuid() == 0:
             command += ["-u", "nobody"]
         self.url = f"http://127.0.0.1:{port}/announce"
+        self.udp_url = f"udp://127.0.0.1:{port}/announce"
         self.program = Program(command, root, "opentracker")
         wait_for(lambda: self.program.check_alive() and _listens(port), "opentracker listens")
 
