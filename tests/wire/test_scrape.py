@@ -51,6 +51,12 @@ def test_the_reply_is_bencoded_as_anything_is(files: dict[bytes, tuple[int, int,
     assert data == encode({b"files": expected})
 
 
+def test_how_many_of_the_incomplete_download_is_said_where_it_is_known() -> None:
+    data = encode_scrape_response([ScrapeFile(b"a" * 20, 1, 2, 3, 2)])
+    numbers = {b"complete": 1, b"downloaded": 2, b"downloaders": 2, b"incomplete": 3}
+    assert decode(data) == {b"files": {b"a" * 20: numbers}}
+
+
 def test_the_reply_is_laid_out_as_bep_48_says() -> None:
     data = encode_scrape_response([ScrapeFile(b"b" * 20, 1, 2, 3), ScrapeFile(b"a" * 20, 0, 0, 1)])
     assert decode(data) == {

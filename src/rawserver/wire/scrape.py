@@ -12,12 +12,17 @@ SCRAPE_END = b"ee"
 
 
 class ScrapeFile(NamedTuple):
-    """One torrent: its seeds, how often it has been completed, and its other peers."""
+    """One torrent: its seeds, how often it has been completed, and its other peers.
+
+    `downloaders`: those of the incomplete that download (BEP 21: the others are partial seeds), or
+    None if that is not known.
+    """
 
     info_hash: bytes
     complete: int
     downloaded: int
     incomplete: int
+    downloaders: int | None = None
 
 
 def parse_scrape_query(query: bytes | str) -> tuple[bytes, ...]:
@@ -44,7 +49,15 @@ def encode_scrape_response(files: Iterable[ScrapeFile]) -> bytes:
 
 def encode_scraped(file: ScrapeFile) -> bytes:
     """Return what a reply says of one torrent; it stands between SCRAPE_START and SCRAPE_END."""
-    return b"20:%bd8:completei%de10:downloadedi%de10:incompletei%dee" % file
+    info_hash, complete, downloaded, incomplete, downloaders = file
+    more = b"" if downloaders is None else b"11:downloadersi%de" % downloaders
+    return b"20:%bd8:completei%de10:downloadedi%de%b10:incompletei%dee" % (
+        info_hash,
+        complete,
+        downloaded,
+        more,
+        incomplete,
+    )
 
 
 def scrape_url(announce_url: str) -> str | None:
