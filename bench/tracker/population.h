@@ -86,7 +86,9 @@ static uint16_t port_of(uint32_t peer) { return (uint16_t)(FIRST_PORT + peer / a
 
 /* As clients name themselves: who they are, then what need not be encoded in a URL. */
 static void write_peer_id(uint32_t peer, char *target) {
-    static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    static const char letters[] = "0123456789-_"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz";
     uint64_t bits = chance(4, peer), more = chance(5, peer);
     memcpy(target, "-qB5030-", 8);
     for (int place = 8; place < 20; place++, bits >>= 6) {
@@ -141,5 +143,7 @@ static struct request next_request(void) {
 
 /* The torrents of a scrape: the peer's own and some that are drawn from it. */
 static uint32_t scraped(const struct request *request, uint32_t which) {
-    return which ? (uint32_t)(chance(8, request->peer * 8ull + which) % torrents) : request->torrent;
+    if (!which)
+        return request->torrent;
+    return (uint32_t)(chance(8, request->peer * 8ull + which) % torrents);
 }

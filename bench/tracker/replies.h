@@ -5,6 +5,7 @@
 #include "../latencies.h"
 #include "population.h"
 
+#define MOST_SHOWN 300
 #define LONGEST_INTERVAL 86400u
 /* A server that loses more while it is filled does not answer. */
 #define MOST_LOST_OF_FILLING 100000u
@@ -19,8 +20,9 @@ static uint64_t peers_counted, peers_there;
 
 /* An answer that is no answer. The first of them is said. */
 static void wrong(const char *why, const void *text, size_t size) {
+    int shown = size < MOST_SHOWN ? (int)size : MOST_SHOWN;
     if (!errors++)
-        fprintf(stderr, "load: %s: %.*s\n", why, (int)(size < 300 ? size : 300), (const char *)text);
+        fprintf(stderr, "load: %s: %.*s\n", why, shown, (const char *)text);
 }
 
 static void lose(void) {

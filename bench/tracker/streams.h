@@ -229,9 +229,12 @@ static void read_head(struct stream *one) {
     if (!end)
         return;
     one->head = end - one->response + 4;
-    for (const char *line = one->response; line < end; line = memchr(line, '\n', end - line + 2) + 1)
+    const char *line = one->response;
+    while (line < end) {
         if (!strncasecmp(line, "content-length:", 15))
             one->body = atol(line + 15);
+        line = (const char *)memchr(line, '\n', end - line + 2) + 1;
+    }
 }
 
 static void pull_stream(struct stream *one) {
