@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from kit.fake_web import FakeWeb
 from rawserver.http.request import HttpRequest
 from rawserver.services.tracker import Listed, Tracker
+from rawserver.services.tracker.catalog import TorrentDone
 from rawserver.wire.bencode import decode
 
 HASH = bytes(range(20))
@@ -29,8 +30,8 @@ class Names:
         name = self._names.get(info_hash)
         return None if name is None else Listed(name, 1000)
 
-    def torrent(self, info_hash: bytes) -> bytes | None:
-        return None
+    def torrent(self, info_hash: bytes, done: TorrentDone) -> None:
+        done(None)
 
 
 class Desk(FakeWeb):

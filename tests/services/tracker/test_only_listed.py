@@ -4,6 +4,7 @@ import pytest
 
 from kit.tracker_desk import HASH, SEED
 from rawserver.services.tracker import Asker, Listed, Refused
+from rawserver.services.tracker.catalog import TorrentDone
 from rawserver.services.tracker.only_listed import OnlyListed
 from rawserver.wire.announce_request import AnnounceRequest
 
@@ -23,8 +24,8 @@ class One:
     def find(self, info_hash: bytes) -> Listed | None:
         return self._listed if info_hash == HASH else None
 
-    def torrent(self, info_hash: bytes) -> bytes | None:
-        return None
+    def torrent(self, info_hash: bytes, done: TorrentDone) -> None:
+        done(None)
 
 
 def test_what_is_listed_is_tracked_and_nothing_else() -> None:

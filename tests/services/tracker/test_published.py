@@ -9,8 +9,11 @@ def test_what_is_added_is_listed_with_name_and_size() -> None:
     metainfo = metainfo_of(random_bytes(40_000))
     published = Published()
     assert metainfo.info_hash not in published
-    assert published.find(metainfo.info_hash) is published.torrent(metainfo.info_hash) is None
+    assert published.find(metainfo.info_hash) is None
+    given: list[bytes | None] = []
+    published.torrent(metainfo.info_hash, given.append)
     published.add(metainfo)
     assert metainfo.info_hash in published
     assert published.find(metainfo.info_hash) == Listed(metainfo.name, 40_000)
-    assert published.torrent(metainfo.info_hash) == metainfo.raw
+    published.torrent(metainfo.info_hash, given.append)
+    assert given == [None, metainfo.raw]

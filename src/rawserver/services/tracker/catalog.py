@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
+
+TorrentDone = Callable[[bytes | None], None]
 
 
 class Listed(NamedTuple):
@@ -26,5 +29,8 @@ class Catalog(Protocol):
     def find(self, info_hash: bytes) -> Listed | None:
         """Return what is known of a torrent, None if it is not listed."""
 
-    def torrent(self, info_hash: bytes) -> bytes | None:
-        """Return the .torrent, None if there is none to give."""
+    def torrent(self, info_hash: bytes, done: TorrentDone) -> None:
+        """Call `done` once with the .torrent, None if there is none to give.
+
+        At once, or later from the loop: it may have to be read.
+        """

@@ -87,7 +87,7 @@ class HttpFront:
             if last == "announce":
                 return self._announce(request, passkey, later)
             return self._scrape(request, later)
-        return self._pages.answer(request)
+        return self._pages.answer(request, later)
 
     def _scrape(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         if request.method == "POST":

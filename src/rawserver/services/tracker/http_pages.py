@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import TEXT, HttpResponse
 from rawserver.http.server import method_not_allowed
@@ -45,7 +46,6 @@ class HttpPages:
         self._pages: dict[str, Callable[[HttpRequest], HttpResponse]] = {
             "/": self._index,
             "/index.html": self._index,
-            "/file": self._file,
             "/stats.json": self._stats,
             "/metrics": self._metrics,
             "/favicon.ico": self._favicon,
@@ -56,7 +56,7 @@ class HttpPages:
         """Serve a file at a path, percent-encoded as it stands in the URL."""
         self._files[path] = HttpResponse(body, content_type=content_type)
 
-    def answer(self, request: HttpRequest) -> HttpResponse:
+    def answer(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer a request for whatever is neither an announce nor a scrape."""
         path = request.path
         if path == "/reload":
@@ -65,6 +65,8 @@ class HttpPages:
             return method_not_allowed(("GET", "HEAD"))
         if path in self._files:
             return self._files[path]
+        if path == "/file":
+            return self._file(request, later)
         page = self._pages.get(path)
         return not_found() if page is None else page(request)
 
@@ -97,7 +99,7 @@ class HttpPages:
         kind = self._options.favicon_type
         return HttpResponse(self._options.favicon, content_type=kind, headers=_FAVICON_HEADERS)
 
-    def _file(self, request: HttpRequest) -> HttpResponse:
+    def _file(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         catalog = self._tracker.catalog
         if not self._options.torrents or catalog is None:
             return not_found()
@@ -108,13 +110,15 @@ class HttpPages:
         if len(info_hashes) != 1:
             return HttpResponse(b"one info_hash says which .torrent is wanted\n", 400)
         listed = catalog.find(info_hashes[0])
-        torrent = catalog.torrent(info_hashes[0])
-        if listed is None or listed.failure or torrent is None:
+        if listed is None or listed.failure:
             return not_found()
-        # RFC 6266, section 4.1; a name that is no text is shown as far as it is.
-        name = quote(f"{listed.name}.torrent".encode(errors="replace"), safe="")
-        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        return HttpResponse(torrent, content_type="application/x-bittorrent", headers=headers)
+        name = listed.name
+        # What a catalogue has at hand it gives before the call returns.
+        at_once: list[HttpResponse] = []
+        give = at_once.append
+        catalog.torrent(info_hashes[0], lambda torrent: give(_torrent(torrent, name)))
+        give = later
+        return at_once[0] if at_once else None
 
     # For who watches.
 
@@ -161,6 +165,15 @@ class HttpPages:
                 return True
         # A page in a browser of this machine may have been sent here by anybody's site.
         return is_loopback(ip_to_bytes(request.ip)) and "origin" not in request.headers
+
+
+def _torrent(torrent: bytes | None, name: str) -> HttpResponse:
+    if torrent is None:
+        return not_found()
+    # RFC 6266, section 4.1; a name that is no text is shown as far as it is.
+    shown = quote(f"{name}.torrent".encode(errors="replace"), safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{shown}"}
+    return HttpResponse(torrent, content_type="application/x-bittorrent", headers=headers)
 
 
 def not_found() -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rawserver.services.tracker.catalog import Listed
+from rawserver.services.tracker.catalog import Listed, TorrentDone
 from rawserver.wire.metainfo import Metainfo
 
 
@@ -24,7 +24,7 @@ class Published:
         metainfo = self._torrents.get(info_hash)
         return None if metainfo is None else Listed(metainfo.name, metainfo.total_size)
 
-    def torrent(self, info_hash: bytes) -> bytes | None:
-        """Return the .torrent, None if it was not added."""
+    def torrent(self, info_hash: bytes, done: TorrentDone) -> None:
+        """Call `done` at once with the .torrent, None if it was not added."""
         metainfo = self._torrents.get(info_hash)
-        return None if metainfo is None else metainfo.raw
+        done(None if metainfo is None else metainfo.raw)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 
 from rawserver.engine import RawServer
-from rawserver.services.tracker.catalog import Listed
+from rawserver.services.tracker.catalog import Listed, TorrentDone
 from rawserver.services.tracker.file_watch import FileWatch
 from rawserver.services.tracker.torrent_scan import Scanned, TorrentFile, TorrentScan
 from rawserver.wire.metainfo import LARGEST_METAINFO, MetainfoError
@@ -16,8 +16,6 @@ from rawserver.wire.torrent_listing import read_listing
 SCAN_SECONDS = 60.0
 # Of .torrent files that were asked for; a usual one has 50 KB.
 KEPT_BYTES = 32 * 1024 * 1024
-
-TorrentDone = Callable[[bytes | None], None]
 
 
 class TorrentFolder:
