@@ -17,7 +17,7 @@ PARTS = tuple(announces.PROTOCOLS)
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="python -m bench tracker", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[*PARTS, "all"], default=["all"])
+    parser.add_argument("what", nargs="*", choices=[*PARTS, "all"], default="all")
     parser.add_argument("-n", "--rounds", type=int, default=3, help="runs of each (default: 3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="each run (default: 3)")
     default = Population()
