@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Any
+from zlib import crc32
 
 import hiredis
 import pytest
@@ -40,23 +41,24 @@ def test_an_announce() -> None:
     words = commands().announce(ASKED, 100.0, 30).words
     sha1 = hashlib.sha1(ANNOUNCE.encode()).hexdigest()
     assert words[:7] == ("EVALSHA", sha1, 1, KEYS, 1_100_000, 2_700_000, 0)
-    assert words[7:13] == (PEER + b"4", PEER + b"6", b"\1\2\3\4\1\2", b"key", b"l", b"n")
-    assert words[13:] == (30, 10_000, 250, "")
+    assert words[7:13] == (PEER + b"4", PEER + b"6", b"\1\2\3\4\1\2", crc32(b"key"), b"l", b"n")
+    assert words[13:] == (30, 10_000, 250, 0, "")
 
 
 @pytest.mark.parametrize(
     ("fields", "place", "word"),
     [
         ({"left": 0}, 11, b"s"),
-        ({"partial": True}, 11, b"p"),
+        ({"partial": True}, 11, b"u"),
         ({"left": 0, "partial": True}, 11, b"s"),
         ({"event": Event.STARTED}, 12, b"n"),
         ({"event": Event.COMPLETED}, 12, b"c"),
         ({"event": Event.STOPPED}, 12, b"x"),
         ({"ip": bytes(16)}, 7, PEER + b"6"),
         ({"ip": bytes(16)}, 8, PEER + b"4"),
-        ({"only_own_family": True, "with_ids": True}, 16, "fw"),
-        ({"verified": True, "completed": True}, 16, "vd"),
+        ({"only_own_family": True, "with_ids": True}, 17, "fw"),
+        ({"key": b""}, 10, 0),
+        ({"flags": 3}, 16, 3),
     ],
 )
 def test_what_an_announce_says_is_in_the_command(
@@ -68,7 +70,7 @@ def test_what_an_announce_says_is_in_the_command(
 def test_what_the_tracker_is_told_to_do_is_in_the_command() -> None:
     words = commands(keep_dead=True, hide_unverified=True).announce(ASKED, 100.0, 0).words
     assert words[6] == 1
-    assert words[16] == "h"
+    assert words[17] == "h"
 
 
 @pytest.mark.parametrize(("numwant", "asked_for"), [(None, 50), (0, 0), (200, 200), (9999, 200)])
@@ -136,4 +138,4 @@ def test_what_is_no_reply_to_an_announce(reply: Any) -> None:
 
 
 def test_a_reply_to_a_scrape() -> None:
-    assert file_of(HASH, [1, 2, 3]) == ScrapeFile(HASH, 1, 3, 2)
+    assert file_of(HASH, [1, 2, 3, 2]) == ScrapeFile(HASH, 1, 3, 2, 2)

@@ -41,10 +41,10 @@ def test_it_answers_once_in_the_order_of_the_question() -> None:
     store = Store()
     _, answers = scrape(store)
     for number in (2, 0, 3):
-        store.asked[HASHES[number]]([number, 5, 6])
+        store.asked[HASHES[number]]([number, 5, 6, 4])
     assert not answers
     store.asked[HASHES[1]](None)
-    assert answers == [[ScrapeFile(HASHES[each], each, 6, 5) for each in (0, 2, 3)]]
+    assert answers == [[ScrapeFile(HASHES[each], each, 6, 5, 4) for each in (0, 2, 3)]]
 
 
 def test_what_the_store_does_not_say_is_answered_from_here() -> None:

@@ -17,6 +17,7 @@ from rawserver.services.tracker.redis_commands import (
     Verdict,
     result_of,
 )
+from rawserver.swarm.peer_entry import COMPLETED, VERIFIED
 from rawserver.swarm.registry import AnnounceResult
 from rawserver.wire.announce_request import Event
 
@@ -83,8 +84,11 @@ def test_a_swarm_lies_where_the_module_says(swarm: Swarm) -> None:
     swarm.announce(4, ip=bytes(16), **LEECHER)
     swarm.announce(5, port=0, event=Event.COMPLETED)
     swarm.announce(6, port=0, **LEECHER)
-    assert swarm.keys() == {"p", "s4", "s6", "l4", "l6", "c", "i", "d"}
-    record = b"s0" + address(1) + b"\0\1"
+    swarm.announce(7, partial=True, **LEECHER)
+    swarm.announce(8, ip=bytes(16), partial=True, **LEECHER)
+    swarm.announce(9, port=0, partial=True, **LEECHER)
+    assert swarm.keys() == {"p", "s4", "s6", "u4", "u6", "l4", "l6", "S", "U", "L", "d"}
+    record = b"s0" + address(1) + b"\0\1" + b"0"
     assert swarm.server.ask("HGET", KEYS + "p", peer_id(1) + b"4") == record
     assert swarm.server.ask("ZRANGE", KEYS + "s4", 0, -1) == [address(1) + b"\0\1" + peer_id(1)]
 
@@ -103,7 +107,7 @@ def test_a_torrent_without_peers_can_be_kept(server: RedisServer) -> None:
     swarm.announce(1, event=Event.COMPLETED)
     swarm.announce(1, event=Event.STOPPED)
     assert swarm.keys() == {"d"}
-    assert swarm.counts() == [0, 0, 1]
+    assert swarm.counts() == [0, 0, 1, 0]
     assert server.ask("PTTL", KEYS + "d") == -1
 
 
@@ -126,13 +130,31 @@ def test_the_silent_are_swept_out_of_every_set(swarm: Swarm) -> None:
         swarm.announce(30 + number, port=0)
     swarm.now = LIFETIME * 0.6
     swarm.announce(40, **LEECHER)
-    assert swarm.counts() == [6, 7, 0]
+    assert swarm.counts() == [6, 7, 0, 7]
     swarm.now = LIFETIME * 1.2
-    assert swarm.counts() == [0, 1, 0]
+    assert swarm.counts() == [0, 1, 0, 1]
     assert set(swarm.server.ask("HKEYS", KEYS + "p")) == {peer_id(40) + b"4", b"w"}
     swarm.now = LIFETIME * 2
     assert swarm.counts() is None
     assert swarm.keys() == set()
+
+
+def test_one_who_was_silent_too_long_may_come_back_as_it_was(swarm: Swarm) -> None:
+    swarm.announce(1)
+    swarm.now = LIFETIME * 1.5
+    swarm.announce(1)
+    assert swarm.server.ask("HEXISTS", KEYS + "p", peer_id(1) + b"4")
+    assert swarm.counts() == [1, 0, 0, 0]
+    swarm.now = LIFETIME * 3
+    # As may somebody else, by the same name.
+    assert swarm.announce(1, ip=address(9)) == AnnounceResult(1, 0, 0)
+
+
+def test_partial_seeds_are_no_leechers(swarm: Swarm) -> None:
+    swarm.announce(1, partial=True, **LEECHER)
+    swarm.announce(2, port=0, partial=True, **LEECHER)
+    swarm.announce(3, **LEECHER)
+    assert swarm.counts() == [0, 3, 0, 1]
 
 
 def test_one_sweep_takes_out_so_many_and_the_next_goes_on(swarm: Swarm) -> None:
@@ -140,7 +162,7 @@ def test_one_sweep_takes_out_so_many_and_the_next_goes_on(swarm: Swarm) -> None:
     for number in range(1, most + 11):
         swarm.announce(number, numwant=0)
     swarm.now = LIFETIME * 1.5
-    assert swarm.counts() == [10, 0, 0]
+    assert swarm.counts() == [10, 0, 0, 0]
     assert swarm.counts() is None
 
 
@@ -148,20 +170,20 @@ def test_what_is_written_late_does_not_make_anybody_older_or_younger(swarm: Swar
     swarm.now = 100.0
     swarm.announce(1, **LEECHER)
     swarm.announce(1, age=50.0)
-    assert swarm.counts() == [0, 1, 0]
+    assert swarm.counts() == [0, 1, 0, 1]
     swarm.announce(2, age=50.0)
-    assert swarm.counts() == [1, 1, 0]
+    assert swarm.counts() == [1, 1, 0, 1]
     swarm.announce(3, age=LIFETIME + 1)
-    assert swarm.counts() == [1, 1, 0]
+    assert swarm.counts() == [1, 1, 0, 1]
     swarm.now = LIFETIME + 80
-    assert swarm.counts() == [0, 1, 0]
+    assert swarm.counts() == [0, 1, 0, 1]
 
 
 def test_one_who_stopped_before_it_came_back_is_there(swarm: Swarm) -> None:
     swarm.now = 100.0
     swarm.announce(1)
     swarm.announce(1, age=50.0, event=Event.STOPPED)
-    assert swarm.counts() == [1, 0, 0]
+    assert swarm.counts() == [1, 0, 0, 0]
     swarm.now = 200.0
     swarm.announce(1, age=50.0, event=Event.STOPPED)
     assert swarm.counts() is None
@@ -169,14 +191,14 @@ def test_one_who_stopped_before_it_came_back_is_there(swarm: Swarm) -> None:
 
 def test_what_is_known_of_a_peer_can_be_written_with_it(server: RedisServer) -> None:
     swarm = Swarm(server, hide_unverified=True)
-    swarm.announce(1, age=1.0, verified=True, completed=True)
+    swarm.announce(1, age=1.0, flags=COMPLETED | VERIFIED)
     swarm.announce(2, age=1.0)
     result = swarm.announce(3, **LEECHER)
     assert isinstance(result, AnnounceResult)
     assert result.peers4 == address(1) + b"\0\1"
     assert result.unverified
     swarm.announce(1, event=Event.COMPLETED)
-    assert swarm.counts() == [2, 1, 0]
+    assert swarm.counts() == [2, 1, 0, 1]
 
 
 def test_completions_that_are_known_are_not_fewer_afterwards(swarm: Swarm) -> None:
@@ -186,7 +208,7 @@ def test_completions_that_are_known_are_not_fewer_afterwards(swarm: Swarm) -> No
     swarm.announce(1, event=Event.COMPLETED)
     assert swarm.run(write(Completions(HASH, 7), 0)) == 7
     assert swarm.run(write(Completions(HASH, 3), 0)) == 7
-    assert swarm.counts() == [1, 0, 7]
+    assert swarm.counts() == [1, 0, 7, 0]
 
 
 def test_a_verdict_is_of_one_address(server: RedisServer) -> None:
@@ -198,17 +220,17 @@ def test_a_verdict_is_of_one_address(server: RedisServer) -> None:
         return swarm.run(swarm.commands.verdict(verdict, swarm.now))
 
     assert judge(True, port=2) == 0
-    assert "c" in swarm.keys()
+    assert "S" in swarm.keys()
     assert judge(True) == 1
     assert swarm.keys() == {"p", "s4"}
     assert judge(True) == 1
     assert server.ask("ZCARD", KEYS + "s4") == 1
     assert server.ask("PTTL", KEYS + "s4") > LIFETIME * 1000
     assert judge(False) == 1
-    assert swarm.keys() == {"p", "c"}
+    assert swarm.keys() == {"p", "S"}
     judge(True)
     swarm.announce(1, port=9)
-    assert swarm.keys() == {"p", "c"}
+    assert swarm.keys() == {"p", "S"}
 
 
 def test_a_large_swarm_is_drawn_from_evenly(swarm: Swarm) -> None:
@@ -222,8 +244,9 @@ def test_a_large_swarm_is_drawn_from_evenly(swarm: Swarm) -> None:
         for at in range(0, 120, 6):
             drawn[int.from_bytes(result.peers4[at : at + 4], "big")] += 1
     assert drawn.pop(50) == 0
-    # Some 40 of 200 draws each; five times the deviation of chance.
-    assert all(12 < count < 70 for count in drawn.values())
+    # 40 of 200 draws each, as far as chance and Redis' way of drawing go: it prefers some places in
+    # its tables to others, by a factor of two or three.
+    assert all(5 < count < 140 for count in drawn.values())
 
 
 def test_a_swarm_that_another_program_has_written_over_is_an_error(swarm: Swarm) -> None:

@@ -55,7 +55,14 @@ class LastKnown:
     def file(self, here: ScrapeFile) -> ScrapeFile:
         """Return what is known of a swarm here and by the store: the larger of each."""
         said = self._said.get(here.info_hash)
-        return here if said is None else ScrapeFile(here.info_hash, *map(max, here[1:], said[1:4]))
+        if said is None:
+            return here
+        return ScrapeFile(
+            here.info_hash,
+            max(here.complete, said.complete),
+            max(here.downloaded, said.downloaded),
+            max(here.incomplete, said.incomplete),
+        )
 
     def counted(self, info_hash: bytes, here: AnnounceResult) -> AnnounceResult:
         """Return a result that was found here with the larger of each count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
+from zlib import crc32
 
 from rawserver.services.tracker.redis_client import pack_command
 from rawserver.services.tracker.redis_scripts import (
@@ -26,7 +27,8 @@ _SCRIPTS = (ANNOUNCE, SCRAPE, VERDICT, COMPLETIONS)
 class Announce(NamedTuple):
     """One announce as a registry is told of it; `now` is of this machine's clock.
 
-    `verified` and `completed` are what is known of the peer from before.
+    `flags` is what is known of the peer from before: COMPLETED, VERIFIED, UNREACHABLE, and
+    `digest` what is kept of its key.
     """
 
     info_hash: bytes
@@ -42,8 +44,8 @@ class Announce(NamedTuple):
     partial: bool
     only_own_family: bool
     later: Later | None
-    verified: bool = False
-    completed: bool = False
+    flags: int = 0
+    digest: int = 0
 
 
 class Verdict(NamedTuple):
@@ -106,23 +108,20 @@ class RedisCommands:
     def announce(self, asked: Announce, now: float, numwant: int | None) -> Command:
         """Return an announce that was made at `asked.now`, and is written `now`."""
         family, twin = (b"4", b"6") if len(asked.ip) == 4 else (b"6", b"4")
-        kind = b"s" if asked.left == 0 else b"p" if asked.partial else b"l"
+        kind = b"s" if asked.left == 0 else b"u" if asked.partial else b"l"
         options = self._hides
         if asked.only_own_family:
             options += "f"
         if asked.with_ids:
             options += "w"
-        if asked.verified:
-            options += "v"
-        if asked.completed:
-            options += "d"
         words = (
             "EVALSHA", self._announce, 1, _keys_of(asked.info_hash), self._milliseconds(now),
             *self._common, asked.peer_id + family, asked.peer_id + twin,
-            asked.ip + asked.port.to_bytes(2, "big"), asked.key, kind,
+            asked.ip + asked.port.to_bytes(2, "big"), asked.digest or digest_of(asked.key), kind,
             _EVENTS.get(asked.event, b"n"),
             DEFAULT_NUMWANT if numwant is None else min(numwant, MAX_NUMWANT),
-            int((now - asked.now) * 1000), int(self._random() * 1000), options,
+            int((now - asked.now) * 1000), int(self._random() * 1000),
+            asked.flags, options,
         )  # fmt: skip
         return Command(words, ANNOUNCE)
 
@@ -179,8 +178,13 @@ def result_of(reply: list[int | bytes], with_ids: bool) -> AnnounceResult:
 
 def file_of(info_hash: bytes, reply: list[int]) -> ScrapeFile:
     """Read the reply to a scrape; ValueError if it is none."""
-    complete, incomplete, downloaded = reply
-    return ScrapeFile(info_hash, complete, downloaded, incomplete)
+    complete, incomplete, downloaded, leechers = reply
+    return ScrapeFile(info_hash, complete, downloaded, incomplete, leechers)
+
+
+def digest_of(key: bytes) -> int:
+    """Return what is kept of a peer's key, 0 for none."""
+    return crc32(key) if key else 0
 
 
 def _keys_of(info_hash: bytes) -> str:

@@ -47,7 +47,7 @@ class RedisScrape:
                 self._raw_server.add_task(answered, 0, (False,))
 
     def _take(self, info_hash: bytes, reply: Any) -> None:
-        if isinstance(reply, list) and len(reply) == 3:
+        if isinstance(reply, list) and len(reply) == 4:
             self._files[info_hash] = file_of(info_hash, reply)
         elif reply is not None:
             self._files[info_hash] = self._store.file_from_here(info_hash)

@@ -3,17 +3,18 @@
 Every key of a swarm begins with `rs:{<info-hash in hex>}:`; the braces keep them together where
 keys are spread (a cluster's hash tag). After it comes
 
-    p            a hash: a peer's name -> its record; and "w" -> when the swarm was last swept
-    s4 s6        sorted sets: seeds to hand out, by family; when each was last seen -> its member
-    l4 l6        the same of those that have not all, partial seeds among them
-    c  i         those that have all, and that have not, that count and are not handed out: nobody
-                 listens (port 0), or nobody has verified yet that somebody does
-    d            how often it was completed
+    p         a hash: a peer's name -> its record; and "w" -> when the swarm was last swept
+    s4 s6     sorted sets: seeds to hand out, by family; when each was last seen -> its member
+    u4 u6     the same of partial seeds, which only upload (BEP 21)
+    l4 l6     the same of all others, the leechers
+    S U L     those of each kind that count and are not handed out: nobody listens (port 0), or
+              nobody has verified yet that somebody does
+    d         how often it was completed
 
 A name is peer id and "4" or "6": a peer is one in each family (BEP 7). A member is its address as
 trackers pack it (ip and port) and its peer id. A record is the letter of its set, a digit (1: it
-has completed, 2: it is verified; added up), its address, and its key to the end. Times are in
-milliseconds since 1970, of the store's clock.
+has completed, 2: it was reached at this address, 4: it was not; added up), its address, and a
+checksum of its key, 0 for none. Times are in milliseconds since 1970, of the store's clock.
 
 An announce is one script: one round trip, and nothing of another tracker comes between. A draw
 takes time in proportion to the peers drawn, the rest the logarithm of the swarm. Who is silent for
@@ -33,19 +34,20 @@ MAX_SWEPT = 500
 _SWARM = f"""
 local call, root, p = redis.call, KEYS[1], KEYS[1] .. 'p'
 local now, life, keeps = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
-local sets = {{'s4', 's6', 'l4', 'l6', 'c', 'i'}}
+local sets = {{'s4', 's6', 'u4', 'u6', 'l4', 'l6', 'S', 'U', 'L'}}
 
 local function lasts(key)
   call('PEXPIRE', root .. key, life + 2 * math.ceil(life / {SWEEPS_PER_LIFETIME}))
 end
 
 local function set_of(letter, family)
-  if letter == 's' or letter == 'l' then return letter .. family end
+  if letter == letter:lower() then return letter .. family end
   return letter
 end
 
+-- Returns whether anybody was taken out.
 local function sweep(swept)
-  if swept and now - tonumber(swept) < life / {SWEEPS_PER_LIFETIME} then return end
+  if swept and now - tonumber(swept) < life / {SWEEPS_PER_LIFETIME} then return false end
   local most, left = {MAX_SWEPT}, false
   for _, set in ipairs(sets) do
     local silent = {{}}
@@ -65,12 +67,14 @@ local function sweep(swept)
   if most > 0 then call('HSET', p, 'w', ARGV[1]) end
   lasts('p')
   if not keeps then lasts('d') end
+  return most < {MAX_SWEPT}
 end
 
 local function count()
   local n = {{}}
   for _, set in ipairs(sets) do n[set] = call('ZCARD', root .. set) end
-  return n, n.s4 + n.s6 + n.c, n.l4 + n.l6 + n.i
+  local leechers = n.l4 + n.l6 + n.L
+  return n, n.s4 + n.s6 + n.S, n.u4 + n.u6 + n.U + leechers, leechers
 end
 
 local function forget_if_empty(complete, incomplete)
@@ -81,20 +85,26 @@ end
 """
 
 # KEYS: what the swarm's keys begin with. ARGV: now, lifetime, "1" to keep torrents without peers;
-# name; name in the other family; address; key; "s", "l" or "p" (a partial seed); event: "n" for
+# name; name in the other family; address; checksum of the key; "s", "u" or "l"; event: "n" for
 # none, "c" completed, "x" stopped; how many peers; how long ago it was (milliseconds); chance (0
-# to 999); letters of "h" (hide who is not verified), "f" (hand out its family alone), "w" (whole
-# members), "v" (it is known to be verified), "d" (it is known to have completed). Returns complete,
-# incomplete, downloaded, peers of each family in one string, and 1 if it is hidden; or -1 alone to
-# who may not change the record.
+# to 999); what is known of the peer from elsewhere, as in a record; letters of "h" (hide who is
+# not verified), "f" (hand out its family alone), "w" (whole members). Returns complete, incomplete,
+# downloaded, peers of each family in one string, and 1 if it is hidden and to be verified; or -1
+# alone to who may not change the record.
 ANNOUNCE = (
     _SWARM
     + """
 local name, twin_name, address, key, kind, event = unpack(ARGV, 4, 9)
-local wanted, age, chance, options = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
+local wanted, age, chance = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local known, options = tonumber(ARGV[13]), ARGV[14]
 local family, peer_id, seen = name:sub(21), name:sub(1, 20), now - age
+local stale = age >= life
 local found = call('HMGET', p, name, twin_name, 'w')
-local record, twin, stale = found[1], found[2], age >= life
+if event ~= 'x' and not stale then
+  if not found[3] and keeps then call('SETNX', root .. 'd', 0) end
+  if sweep(found[3]) then found = call('HMGET', p, name, twin_name) end
+end
+local record, twin = found[1], found[2]
 local set, member, old_set, old_member
 local flags, port, hidden = 0, address:sub(-2), 0
 
@@ -102,12 +112,12 @@ if record then
   local length = #address
   local old_address = record:sub(3, 2 + length)
   local old_key = record:sub(3 + length)
-  if old_address:sub(1, -3) ~= address:sub(1, -3) and (key == '' or key ~= old_key) then
+  if old_address:sub(1, -3) ~= address:sub(1, -3) and (key == '0' or key ~= old_key) then
     return {-1}
   end
   flags = tonumber(record:sub(2, 2))
-  if flags > 1 and old_address ~= address then flags = flags - 2 end
-  if key == '' then key = old_key end
+  if old_address ~= address then flags = flags % 2 end
+  if key == '0' then key = old_key end
   old_set, old_member = set_of(record:sub(1, 1), family), old_address .. peer_id
   if age > 0 then
     stale = stale or tonumber(call('ZSCORE', root .. old_set, old_member) or 0) > seen
@@ -115,20 +125,16 @@ if record then
 end
 
 if event ~= 'x' and not stale then
-  if not found[3] and keeps then call('SETNX', root .. 'd', 0) end
-  sweep(found[3])
-  local letter = kind == 's' and 's' or 'l'
-  if flags < 2 and options:find('v', 1, true) then flags = flags + 2 end
-  if flags < 2 and options:find('h', 1, true) then hidden = 1 end
-  if flags % 2 == 0 and options:find('d', 1, true) then flags = flags + 1 end
-  if port == '\\0\\0' or hidden == 1 then
-    letter = kind == 's' and 'c' or 'i'
-  end
+  if flags % 2 == 0 and known % 2 == 1 then flags = flags + 1 end
+  if flags < 2 then flags = flags + known - known % 2 end
   if event == 'c' and kind == 's' and flags % 2 == 0 then
     flags = flags + 1
     call('INCR', root .. 'd')
     if not keeps then lasts('d') end
   end
+  local letter, hides = kind, options:find('h', 1, true)
+  if port == '\\0\\0' or (hides and math.floor(flags / 2) % 2 == 0) then letter = kind:upper() end
+  if hides and flags < 2 and port ~= '\\0\\0' then hidden = 1 end
   set, member = set_of(letter, family), address .. peer_id
   if old_set and (old_set ~= set or old_member ~= member) then
     call('ZREM', root .. old_set, old_member)
@@ -164,7 +170,8 @@ local function others(of)
 end
 
 local function draw(of, most)
-  local _, own = others(of)
+  local there, own = others(of)
+  if most <= 0 or there == 0 then return end
   local to, length = drawn[of:sub(2)], of:sub(2) == '4' and 6 or 18
   local first = #to
   for _, one in ipairs(call('ZRANDMEMBER', root .. of, most + own)) do
@@ -175,53 +182,52 @@ local function draw(of, most)
   end
 end
 
-local function in_all(letter)
-  local four, six = others(letter .. '4'), others(letter .. '6')
-  if options:find('f', 1, true) then
-    if family == '4' then six = 0 else four = 0 end
-  end
-  return four, six
+-- How many of one kind: by their numbers, but one at least, and more where others are too few.
+local function share(of, these, rest)
+  if of <= 0 or these == 0 then return 0 end
+  local part = math.max(1, math.floor(of * these / (these + rest) + chance / 1000))
+  return math.min(these, of, math.max(part, of - rest))
 end
 
-local function draw_of(letter, most)
-  local four, six = in_all(letter)
-  if most <= 0 or four + six == 0 then return end
-  local of_four = math.min(four, math.floor(most * four / (four + six) + chance / 1000))
-  local of_six = math.min(six, most - of_four)
-  of_four = math.min(four, most - of_six)
-  if of_four > 0 then draw(letter .. '4', of_four) end
-  if of_six > 0 then draw(letter .. '6', of_six) end
+local function draw_of(of_family, most)
+  if kind == 'l' then
+    local s, u, l = others('s' .. of_family), others('u' .. of_family), others('l' .. of_family)
+    local seeds = share(most, s, u + l)
+    draw('s' .. of_family, seeds)
+    local uploaders = share(most - seeds, u, l)
+    draw('u' .. of_family, uploaders)
+    most = most - seeds - uploaders
+  end
+  draw('l' .. of_family, most)
 end
 
-local share = 0
-if kind == 'l' then
-  local s4, s6 = in_all('s')
-  local l4, l6 = in_all('l')
-  local seeds, leechers = s4 + s6, l4 + l6
-  if seeds > 0 then
-    share = math.max(1, math.floor(wanted * seeds / (seeds + leechers) + chance / 1000))
-    share = math.min(seeds, wanted, math.max(share, wanted - leechers))
-    draw_of('s', share)
-  end
+-- One's own family first; but one seed at least, even if it is of the other.
+local twin_family = twin_name:sub(21)
+if options:find('f', 1, true) then
+  draw_of(family, wanted)
+else
+  local kept = 0
+  if kind == 'l' and others('s' .. family) == 0 and others('s' .. twin_family) > 0 then kept = 1 end
+  draw_of(family, wanted - kept)
+  draw_of(twin_family, wanted - #drawn[family])
 end
-draw_of('l', wanted - share)
 local peers4, peers6 = table.concat(drawn['4']), table.concat(drawn['6'])
 return {complete, incomplete, downloaded, peers4, peers6, hidden}
 """
 )
 
-# ARGV: now, lifetime, "1" to keep torrents without peers. Returns complete, incomplete and
-# downloaded; nothing for a torrent that is not known.
+# ARGV: now, lifetime, "1" to keep torrents without peers. Returns complete, incomplete, downloaded
+# and leechers; nothing for a torrent that is not known.
 SCRAPE = (
     _SWARM
     + """
 local swept = call('HGET', p, 'w')
 if swept then sweep(swept) end
-local _, complete, incomplete = count()
+local _, complete, incomplete, leechers = count()
 local downloaded = call('GET', root .. 'd')
 if swept then forget_if_empty(complete, incomplete) end
 if complete + incomplete == 0 and not (keeps and downloaded) then return false end
-return {complete, incomplete, tonumber(downloaded or 0)}
+return {complete, incomplete, tonumber(downloaded or 0), leechers}
 """
 )
 
@@ -234,11 +240,9 @@ local name, address, listens = ARGV[4], ARGV[5], ARGV[6] == '1'
 local record = call('HGET', p, name)
 if not record or record:sub(3, 2 + #address) ~= address then return 0 end
 local letter, flags, family = record:sub(1, 1), tonumber(record:sub(2, 2)), name:sub(21)
-local member = address .. name:sub(1, 20)
-local complete = letter == 's' or letter == 'c'
-local new_letter = complete and 'c' or 'i'
-if listens and address:sub(-2) ~= '\\0\\0' then new_letter = complete and 's' or 'l' end
-flags = flags % 2 + (listens and 2 or 0)
+local member, new_letter = address .. name:sub(1, 20), letter:upper()
+if listens and address:sub(-2) ~= '\\0\\0' then new_letter = letter:lower() end
+flags = flags % 2 + (listens and 2 or 4)
 local seen = call('ZSCORE', root .. set_of(letter, family), member)
 if new_letter ~= letter and seen then
   local new_set = set_of(new_letter, family)

@@ -1,0 +1,394 @@
+"""A registry in Redis or Valkey: trackers of several processes and machines share their peers.
+
+What lies in the store, and where, is told in `redis_scripts`. Beside it what announced here is
+kept in memory, and what the store said last: while the store is away, or answers too late,
+announces are answered from that at once, and the store is told of them when it is back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
+from typing import Any
+
+from rawserver.engine import RawServer, Task
+from rawserver.engine.tls import TlsClient
+from rawserver.services.tracker.known_here import KnownHere
+from rawserver.services.tracker.last_known import LastKnown
+from rawserver.services.tracker.redis_client import TIMEOUT_SECONDS, RedisClient, StoreError
+from rawserver.services.tracker.redis_commands import (
+    Announce,
+    Command,
+    Completions,
+    RedisCommands,
+    Verdict,
+    Writable,
+    result_of,
+)
+from rawserver.services.tracker.redis_scrape import RedisScrape, ScrapeLater
+from rawserver.services.tracker.redis_url import parse_redis_url
+from rawserver.services.tracker.write_back import WriteBack
+from rawserver.swarm.memory_registry import MemoryRegistry
+from rawserver.swarm.registry import (
+    DEFAULT_NUMWANT,
+    MAX_NUMWANT,
+    MAX_PEERS,
+    MAX_TORRENTS,
+    PEER_LIFETIME_SECONDS,
+    AnnounceResult,
+    Later,
+    RegistryError,
+)
+from rawserver.wire.announce_request import Event
+from rawserver.wire.scrape import ScrapeFile
+
+# A store that comes and goes is told of once, not each time.
+STEADY_SECONDS = 5.0
+# For so long a command that the store refused is told of on the page.
+TROUBLE_SECONDS = 60.0
+
+_NOT_THE_OWNER = "this peer id is in use at another address; the key does not match"
+
+
+class RedisRegistry:
+    """Remembers swarms in the store at a URL (`parse_redis_url`), for all trackers that use it.
+
+    The limits are on what is kept here, of those that announce to this tracker. All trackers of a
+    store should have the same `peer_lifetime_seconds`, `keep_dead` and `hide_unverified`.
+    `timeout` is in seconds: no answer comes later because of the store. `report(text)` is told
+    when the store goes away and when it is back; by default the loop's `errorfunc` is.
+
+    `len`, `num_peers` and `torrents` are of the swarms that were asked for here, with the counts
+    that the store said last: nobody counts all that is in a store. Raises StoreError if hiredis
+    is not installed, ValueError if the URL is none.
+    """
+
+    def __init__(
+        self,
+        raw_server: RawServer,
+        url: str,
+        *,
+        max_torrents: int = MAX_TORRENTS,
+        max_peers: int = MAX_PEERS,
+        peer_lifetime_seconds: float = PEER_LIFETIME_SECONDS,
+        keep_dead: bool = False,
+        hide_unverified: bool = False,
+        timeout: float = TIMEOUT_SECONDS,
+        tls: TlsClient | None = None,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        random = raw_server.network.random
+        self._raw_server = raw_server
+        self._time = raw_server.network.time
+        self._report = report or (lambda text: raw_server.report(logging.WARNING, text))
+        self._max_torrents = max_torrents
+        self._max_peers = max_peers
+        self.memory = MemoryRegistry(
+            random,
+            max_torrents=max_torrents,
+            max_peers=max_peers,
+            peer_lifetime_seconds=peer_lifetime_seconds,
+            keep_dead=keep_dead,
+            hide_unverified=hide_unverified,
+        )
+        self._here = KnownHere(self.memory, peer_lifetime_seconds)
+        self._known = LastKnown(peer_lifetime_seconds)
+        self._commands = RedisCommands(
+            random.random,
+            peer_lifetime_seconds,
+            keep_dead=keep_dead,
+            hide_unverified=hide_unverified,
+        )
+        self._client = RedisClient(
+            raw_server,
+            parse_redis_url(url),
+            self,
+            self._commands.opening(),
+            timeout=timeout,
+            tls=tls,
+        )
+        self._write_back = WriteBack(raw_server, self, max_peers)
+        # The time of whoever announced or swept last: what is asked or written is of that time.
+        self._now = raw_server.network.time()
+        self._was_opened = False
+        self._run_id: str | None = None
+        self._away = ""
+        self._told_away = False
+        self._back_task: Task | None = None
+        self._trouble = ""
+        self._troubled_until = -inf
+        self._client.start()
+
+    def close(self) -> None:
+        """End the connection; those who wait for it are answered from what is known here."""
+        self._client.close()
+        self._write_back.stop()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the store is asked now."""
+        return self._client.ready
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the store now, in a line for its operator; "" if nothing is."""
+        if self._away:
+            return f"the store {self._client.url} is away: {self._away}"
+        if self._time() < self._troubled_until:
+            return f"the store {self._client.url} is in trouble: {self._trouble}"
+        return ""
+
+    # The store comes and goes.
+
+    def store_opened(self, replies: list[Any]) -> None:
+        """Take its clock, and who it is; what it has lost or missed is written back."""
+        *scripts, time, info = replies
+        for reply in (*scripts, time):
+            if isinstance(reply, Exception):
+                raise StoreError(str(reply))
+        seconds, microseconds = map(int, time)
+        self._commands.clock = seconds + microseconds / 1e6 - self._time()
+        self._away = ""
+        # Who does not say which run of a server he is may have lost all.
+        run_id = run_id_of(info)
+        if self._was_opened and (run_id is None or run_id != self._run_id):
+            self._write_back.add_all(self._all_known())
+        self._was_opened, self._run_id = True, run_id
+        self._write_back.start()
+        if self._told_away:
+            self._back_task = self._raw_server.add_task(self._is_back, STEADY_SECONDS)
+
+    def store_lost(self, reason: str) -> None:
+        """Note that it is away; the first time, tell."""
+        self._away = reason
+        self._write_back.stop()
+        if self._back_task is not None:
+            self._back_task.cancel()
+            self._back_task = None
+        if not self._told_away:
+            self._told_away = True
+            self._report(f"{self.warning}; announces are answered from what is known here")
+
+    def _is_back(self) -> None:
+        self._back_task = None
+        self._told_away = False
+        self._report(f"the store {self._client.url} is back")
+
+    def _is_troubled(self, text: str) -> None:
+        known = text == self._trouble and self._time() < self._troubled_until
+        self._trouble, self._troubled_until = text, self._time() + TROUBLE_SECONDS
+        if not known:
+            self._report(self.warning)
+
+    def _ask(self, command: Command, answered: Callable[[Any], None]) -> bool:
+        def take(reply: Any) -> None:
+            # A server that was restarted, or told to forget its scripts, remembers this one again.
+            if isinstance(reply, Exception) and str(reply).startswith("NOSCRIPT"):
+                self._client.ask_again(command.with_script(), answered)
+            else:
+                answered(reply)
+
+        return self._client.ask(command.packed(), take)
+
+    def _all_known(self) -> Iterator[Writable]:
+        for item in self._here.items(lambda: self._now):
+            if not isinstance(item, Completions):
+                yield item
+                continue
+            info_hash, downloaded = item
+            downloaded = self._known.file(ScrapeFile(info_hash, 0, downloaded, 0)).downloaded
+            if downloaded:
+                yield Completions(info_hash, downloaded)
+
+    def write(self, item: Writable, written: Callable[[Any], None]) -> bool:
+        """Tell the store of what it does not know; for `WriteBack`."""
+        return self._ask(self._commands.written(item, self._now), written)
+
+    # Announces.
+
+    def announce(
+        self,
+        info_hash: bytes,
+        peer_id: bytes,
+        ip: bytes,
+        port: int,
+        left: int,
+        event: Event,
+        numwant: int | None,
+        now: float,
+        key: bytes = b"",
+        *,
+        with_ids: bool = False,
+        partial: bool = False,
+        only_own_family: bool = False,
+        later: Later | None = None,
+    ) -> AnnounceResult | None:
+        """Ask the store: None, then `later(result)`; or answer from here if it is away.
+
+        Raises RegistryError, or gives it to `later`, for who has neither the key nor the address
+        of the peer's entry, and for who is new when as many are kept here as may be.
+        """
+        asked = Announce(
+            info_hash, peer_id, ip, port, left, event, numwant, now, key,
+            with_ids, partial, only_own_family, later,
+        )  # fmt: skip
+        self._now = now
+        if not self._client.ready:
+            return self._missed(asked)
+        memory = self.memory
+        if memory.num_peers >= self._max_peers or len(memory) >= self._max_torrents:
+            self._note_here(asked, 0)  # who is new is refused by this
+        command = self._commands.announce(asked, now, numwant)
+        if self._ask(command, lambda reply: self._answered(asked, reply)):
+            return None
+        self._is_troubled("it does not keep up")
+        return self._missed(asked)
+
+    def _answered(self, asked: Announce, reply: Any) -> None:
+        later = asked.later or _nobody
+        if isinstance(reply, list) and len(reply) == 1:
+            later(
+                RegistryError("this peer id is in use at another address; the key does not match")
+            )
+            return
+        try:
+            if isinstance(reply, Exception):
+                raise reply
+            result = result_of(reply, asked.with_ids)
+        except StoreError:
+            self._answer_from_here(asked, self._missed)
+        except Exception as error:
+            # The store is there, but of this swarm it holds what is none of ours.
+            self._is_troubled(f"{error}")
+            self._answer_from_here(asked, self._from_here)
+        else:
+            self._noted(asked, result)
+            later(result)
+
+    def _noted(self, asked: Announce, result: AnnounceResult) -> None:
+        try:
+            self._note_here(asked, 0)
+        except RegistryError:
+            pass  # the store knows better whose entry it is, and this one is forgotten in time
+        for_leecher = asked.left > 0 and not asked.partial
+        self._known.note(asked.info_hash, result, for_leecher, asked.now)
+
+    def _answer_from_here(
+        self, asked: Announce, answer: Callable[[Announce], AnnounceResult]
+    ) -> None:
+        later = asked.later or _nobody
+        try:
+            result = answer(asked)
+        except RegistryError as error:
+            later(error)
+        else:
+            later(result)
+
+    def _missed(self, asked: Announce) -> AnnounceResult:
+        """Answer what the store does not; it is told of it when it is back."""
+        result = self._from_here(asked)
+        self._to_be_written(asked._replace(later=None))
+        return result
+
+    def _to_be_written(self, item: Writable) -> None:
+        self._write_back.add(item)
+        if self._client.ready:
+            self._write_back.start()
+
+    def _note_here(self, asked: Announce, numwant: int | None) -> AnnounceResult:
+        return self.memory.announce(
+            asked.info_hash, asked.peer_id, asked.ip, asked.port, asked.left, asked.event,
+            numwant, asked.now, asked.key, with_ids=asked.with_ids, partial=asked.partial,
+            only_own_family=asked.only_own_family,
+        )  # fmt: skip
+
+    def _from_here(self, asked: Announce) -> AnnounceResult:
+        result = self._note_here(asked, asked.numwant)
+        result = self._known.counted(asked.info_hash, result)
+        is_leecher = asked.left > 0 and not asked.partial
+        if not is_leecher or asked.with_ids or asked.event is Event.STOPPED:
+            return result
+        wanted = DEFAULT_NUMWANT if asked.numwant is None else min(asked.numwant, MAX_NUMWANT)
+        own = asked.ip + asked.port.to_bytes(2, "big")
+        only = len(asked.ip) if asked.only_own_family else 0
+        return self._known.filled_up(asked.info_hash, result, wanted, own, only)
+
+    # The NAT check's verdicts.
+
+    def verified(self, info_hash: bytes, peer_id: bytes, ip: bytes, port: int) -> bool:
+        """Hand a peer out from now on; returns whether it is known here, at this address."""
+        self._judged(Verdict(info_hash, peer_id, ip, port, True))
+        return self.memory.verified(info_hash, peer_id, ip, port)
+
+    def unreachable(self, info_hash: bytes, peer_id: bytes, ip: bytes, port: int) -> bool:
+        """Hand a peer out no more; returns whether it is known here, at this address."""
+        self._judged(Verdict(info_hash, peer_id, ip, port, False))
+        return self.memory.unreachable(info_hash, peer_id, ip, port)
+
+    def _judged(self, verdict: Verdict) -> None:
+        def answered(reply: Any) -> None:
+            if isinstance(reply, StoreError):
+                self._to_be_written(verdict)
+
+        command = self._commands.verdict(verdict, self._now)
+        if not self._ask(command, answered):
+            self._to_be_written(verdict)
+
+    # What is known.
+
+    def scrape(
+        self, info_hashes: Sequence[bytes], later: ScrapeLater | None = None
+    ) -> Sequence[ScrapeFile] | None:
+        """Ask the store: None, then `later(files)`; or answer from here if it is away."""
+        if not self._client.ready or not info_hashes:
+            return [file for each in info_hashes if (file := self.file_from_here(each))]
+        RedisScrape(self._raw_server, self, info_hashes, later or _nobody).start()
+        return None
+
+    def ask_for_file(self, info_hash: bytes, answered: Callable[[Any], None]) -> bool:
+        """Ask the store for one torrent; for `RedisScrape`."""
+        return self._ask(self._commands.scrape(info_hash, self._now), answered)
+
+    def file_from_here(self, info_hash: bytes) -> ScrapeFile | None:
+        """Return what is known here of one torrent."""
+        if info_hash not in self:
+            return None
+        here = self.memory.scrape([info_hash]) or [ScrapeFile(info_hash, 0, 0, 0)]
+        return self._known.file(here[0])
+
+    def torrents(self, limit: int | None = None) -> Iterator[ScrapeFile]:
+        """Yield what is known of the torrents that announce here, the oldest first."""
+        return map(self._known.file, self.memory.torrents(limit))
+
+    def expire(self, now: float) -> int:
+        """Forget some of those that have been silent too long here; the store does so itself."""
+        self._now = now
+        self._known.expire(now)
+        return self.memory.expire(now)
+
+    def __len__(self) -> int:
+        return max(len(self.memory), len(self._known))
+
+    def __contains__(self, info_hash: object) -> bool:
+        return info_hash in self.memory or info_hash in self._known
+
+    @property
+    def num_peers(self) -> int:
+        """The number of peers in the swarms of those who announce here."""
+        return max(self.memory.num_peers, self._known.num_peers)
+
+
+def run_id_of(info: Any) -> str | None:
+    """Return which run of a server it is, from its INFO; None if it does not say."""
+    if not isinstance(info, bytes):
+        return None
+    for line in info.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"run_id":
+            return value.decode("latin-1")
+    return None
+
+
+def _nobody(outcome: object) -> None:
+    pass
