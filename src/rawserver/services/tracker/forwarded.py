@@ -37,9 +37,6 @@ class TrustedProxies:
         # A proxy asks again and again.
         self.trusts = lru_cache(maxsize=1024)(self._trusts)
 
-    def __bool__(self) -> bool:
-        return bool(self._networks)
-
     def client_of(self, ip: str, headers: Mapping[str, str]) -> str:
         """Return the address that is behind `ip`, from which a request with these headers came.
 

@@ -10,7 +10,7 @@ from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import HttpResponse
 from rawserver.http.server import HttpServer, method_not_allowed
-from rawserver.services.tracker.asker import MAX_PASSKEY_LENGTH, Asker
+from rawserver.services.tracker.asker import MAX_PASSKEY_LENGTH, Asker, is_loopback
 from rawserver.services.tracker.forwarded import TrustedProxies
 from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.http_pages import HttpPages
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from rawserver.services.tracker.tracker import Tracker
 
 METHODS = ("GET", "HEAD", "POST")
-# Those who announce by a kept connection, or once more within the next announces.
-_packed = lru_cache(maxsize=4096)(ip_to_bytes)
 
 
 class HttpFront:
@@ -52,6 +50,7 @@ class HttpFront:
         self._counters = tracker.counters.http
         self._time: Callable[[], float] = tracker.raw_server.network.time
         self._proxies = TrustedProxies(options.trusted_proxies, options.proxy_header)
+        self._has_proxies = bool(options.trusted_proxies)
         self.began_at = self._time()
         kept = KeptReplies(self._time)
         self._scrapes = HttpScrapes(tracker, options, self._counters, kept)
@@ -66,7 +65,7 @@ class HttpFront:
             request_timeout=self.options.request_timeout,
             methods=METHODS,
             access_log=self.options.access_log,
-            admits=self._proxies.admits if self._proxies else None,
+            admits=self._proxies.admits if self._has_proxies else None,
         )
 
     def publish(self, path: str, body: bytes, content_type: str) -> None:
@@ -75,7 +74,7 @@ class HttpFront:
 
     def respond(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer a request; a malformed announce gets a failure reason that says what is wrong."""
-        if self._proxies:
+        if self._has_proxies:
             request.ip = self._proxies.client_of(request.ip, request.headers)
         path = request.path
         if path == "/announce":
@@ -105,7 +104,7 @@ class HttpFront:
         except AnnounceError as error:
             self._counters.malformed += 1
             return _reply(AnnounceResponse(failure=str(error)))
-        ip = _packed(request.ip)
+        ip, is_own = _packed(request.ip)
         tracker, registry = self._tracker, self._tracker.registry
         # What asks for no more than peers, and has nothing before or behind the registry.
         if (
@@ -116,7 +115,7 @@ class HttpFront:
             and type(registry) is MemoryRegistry
             and b"scrape" not in query
         ):
-            return self._ask(registry, announce, ip)
+            return self._ask(registry, announce, ip, is_own)
         with_scrape = b"scrape" in query and asks_for_scrape(query)
 
         def answer(response: AnnounceResponse) -> HttpResponse:
@@ -127,7 +126,9 @@ class HttpFront:
         response = tracker.announce(announce, asker, lambda response: later(answer(response)))
         return None if response is None else answer(response)
 
-    def _ask(self, registry: MemoryRegistry, announce: AnnounceRequest, ip: bytes) -> HttpResponse:
+    def _ask(
+        self, registry: MemoryRegistry, announce: AnnounceRequest, ip: bytes, is_own: bool
+    ) -> HttpResponse:
         """Do as `Tracker.announce` does, without what is in between."""
         event, left = announce.event, announce.left
         try:
@@ -147,7 +148,8 @@ class HttpFront:
             self._counters.refused += 1
             return _reply(AnnounceResponse(failure=str(error)))
         tracker = self._tracker
-        result = tracker.as_seen_by(ip, result)
+        if is_own or tracker.has_loopback_peers:
+            result = tracker.as_seen_by(ip, result)
         self._counters.announces += 1
         peers4, peers6 = result.peers4, result.peers6
         lonely = left > 0 and not peers4 and not peers6 and event is not Event.STOPPED
@@ -169,6 +171,14 @@ class HttpFront:
             self._counters.refused += 1
         else:
             self._counters.announces += 1
+
+
+# Those who announce by a kept connection, or once more within the next announces.
+@lru_cache(maxsize=4096)
+def _packed(ip: str) -> tuple[bytes, bool]:
+    """Return an address and whether it is a machine's own."""
+    packed = ip_to_bytes(ip)
+    return packed, is_loopback(packed)
 
 
 def asks_for_scrape(query: bytes) -> bool:
