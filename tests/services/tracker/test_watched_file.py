@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,15 @@ def parse(data: bytes) -> list[str]:
 
 
 class Words(WatchedFile[list[str]]):
-    def __init__(self, raw_server, path, report, **more) -> None:  # type: ignore[no-untyped-def]
-        super().__init__(raw_server, path, parse, report, **more)
+    def __init__(
+        self,
+        raw_server: RawServer,
+        path: str,
+        report: Callable[[str], None],
+        *,
+        seconds: float = 5.0,
+    ) -> None:
+        super().__init__(raw_server, path, parse, report, seconds=seconds)
 
 
 def test_a_file_counts_as_it_is_now() -> None:
@@ -58,7 +65,9 @@ def test_a_file_that_cannot_be_used_at_first_is_an_error() -> None:
         (lambda files: files.disk.remove("/list"), "/list: there is no such file"),
     ],
 )
-def test_what_it_said_counts_while_it_cannot_be_used(break_it, report: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_it_said_counts_while_it_cannot_be_used(
+    break_it: Callable[[Files], None], report: str
+) -> None:
     files = Files(list=b"one")
     words = files.follow(Words)
     break_it(files)

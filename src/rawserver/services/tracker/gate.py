@@ -23,7 +23,23 @@ class Refused(Exception):
 
 
 class Gate(Protocol):
-    """Decides on an announce before anything is noted of it."""
+    """Decides on an announce before anything is noted of it.
+
+    Any callable is one. A program's own goes beside the others:
+
+        def only_while_on_sale(announce, asker):
+            title = shop.title_of(announce.info_hash)
+            if title is None:
+                raise Refused("nothing of ours")
+            if title.sold_out:
+                raise Refused("sold out; more tomorrow", retry_in=24 * 3600)
+            return "the last copies" if title.is_rare else None
+
+        tracker.gates.append(only_while_on_sale)
+
+    They are asked in order, up to the first that refuses; it runs on the loop, so what it looks
+    up it must have in memory. An error other than Refused is a fault, and nobody is let through.
+    """
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
         """Return None, or a warning for whoever asked; raises Refused."""
