@@ -21,6 +21,7 @@ from rawserver.services.tracker.access_log import (
     MAX_WAITING_BYTES,
     AccessLog,
 )
+from rawserver.services.tracker.nat_check import Verdict
 
 NOW = 1_795_000_000.5  # 2026-11-18T11:06:40Z
 
@@ -119,6 +120,30 @@ def test_a_line_says_who_asked_for_what_and_got_what() -> None:
     assert scene.papers[0].lines == [
         '192.0.2.7 - - [2026-11-18T11:06:40Z] "GET /a?x=%00 HTTP/1.1" 200 15 "a/" "some/1.0"',
         '192.0.2.7 - - [2026-11-18T11:06:40Z] "GET /b?x=%00 HTTP/1.1" 200 15 "-" "-"',
+    ]
+
+
+@pytest.mark.parametrize("last", ["announce", "scrape"])
+def test_a_passkey_is_not_told(last: str) -> None:
+    scene = Scene()
+    scene.note(f"/s3cret/{last}")
+    scene.note(f"/{last}")
+    scene.loop.run()
+    asked, without = scene.papers[0].lines
+    assert "s3cret" not in asked
+    assert f'"GET /***/{last}?x=%00 HTTP/1.1"' in asked
+    assert f'"GET /{last}?x=%00 HTTP/1.1"' in without
+
+
+def test_a_nat_check_is_noted_as_bttrack_did() -> None:
+    scene = Scene()
+    scene.log.nat_check("192.0.2.7", 6881, Verdict.UNREACHABLE)
+    scene.log.nat_check("2001:db8::1", 6881, Verdict.REACHED)
+    scene.loop.run()
+    time = "[2026-11-18T11:06:40Z]"
+    assert scene.papers[0].lines == [
+        f'192.0.2.7 - - {time} "!natcheck-192.0.2.7:6881" 503 0 "-" "-"',
+        f'2001:db8::1 - - {time} "!natcheck-[2001:db8::1]:6881" 200 0 "-" "-"',
     ]
 
 

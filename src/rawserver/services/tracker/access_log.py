@@ -65,10 +65,15 @@ class AccessLog:
         agent = request.headers.get("user-agent", "")
         referer = request.headers.get("referer", "")
         self._add(
-            f'{request.ip or "-"} - - [{self._time()}] "{request.method} {_field(request.target)} '
+            f'{request.ip or "-"} - - [{self._time()}] "{request.method} {_field(_target(request))} '
             f'HTTP/{request.version}" {response.status} {length} "{_field(referer) or "-"}" '
             f'"{_field(agent) or "-"}"\n'
         )
+
+    def nat_check(self, ip: str, port: int, verdict: int) -> None:
+        """Note one NAT check as bttrack did, as if it were a request; for `NatCheck`."""
+        where = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        self._add(f'{ip} - - [{self._time()}] "!natcheck-{where}" {verdict} 0 "-" "-"\n')
 
     def reopen(self) -> None:
         """Go on in a new file of the same name: the old one was renamed (log rotation)."""
@@ -190,6 +195,17 @@ class AccessLog:
 def _opened(open_file: Callable[[], LogFile]) -> tuple[LogFile, int]:
     file = open_file()
     return file, file.size()
+
+
+def _target(request: HttpRequest) -> str:
+    """Return path and query as they came, but for a passkey: whoever reads it could announce by it.
+
+    `/KEY/announce` is how it comes.
+    """
+    key, slash, last = request.path[1:].rpartition("/")
+    if slash and key and last in ("announce", "scrape"):
+        return f"/***/{last}{request.target[len(request.path) :]}"
+    return request.target
 
 
 def _field(text: str) -> str:
