@@ -75,6 +75,10 @@ class AccessLog:
         where = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         self._add(f'{ip} - - [{self._time()}] "!natcheck-{where}" {verdict} 0 "-" "-"\n')
 
+    def nat_check(self, ip: str, port: int, verdict: int) -> None:
+        """Note a check of whether a peer can be reached, as bttrack did; for `NatCheck`."""
+        self._add(f'{ip} - - [{self._time()}] "!natcheck-{ip}:{port}" {verdict:d} 0 "-" "-"\n')
+
     def reopen(self) -> None:
         """Go on in a new file of the same name: the old one was renamed (log rotation)."""
         self._reopens = True
