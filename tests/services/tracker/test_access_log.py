@@ -147,15 +147,6 @@ def test_a_nat_check_is_noted_as_bttrack_did() -> None:
     ]
 
 
-def test_checks_of_peers_stand_among_the_requests() -> None:
-    scene = Scene()
-    scene.log.nat_check("192.0.2.7", 6881, 503)
-    scene.loop.run()
-    assert scene.papers[0].lines == [
-        '192.0.2.7 - - [2026-11-18T11:06:40Z] "!natcheck-192.0.2.7:6881" 503 0 "-" "-"'
-    ]
-
-
 @given(st.text(st.characters(max_codepoint=255), max_size=80))
 def test_nothing_that_is_sent_can_make_a_line_or_a_field_of_its_own(text: str) -> None:
     scene = Scene()

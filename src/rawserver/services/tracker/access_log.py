@@ -73,11 +73,7 @@ class AccessLog:
     def nat_check(self, ip: str, port: int, verdict: int) -> None:
         """Note one NAT check as bttrack did, as if it were a request; for `NatCheck`."""
         where = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-        self._add(f'{ip} - - [{self._time()}] "!natcheck-{where}" {verdict} 0 "-" "-"\n')
-
-    def nat_check(self, ip: str, port: int, verdict: int) -> None:
-        """Note a check of whether a peer can be reached, as bttrack did; for `NatCheck`."""
-        self._add(f'{ip} - - [{self._time()}] "!natcheck-{ip}:{port}" {verdict:d} 0 "-" "-"\n')
+        self._add(f'{ip} - - [{self._time()}] "!natcheck-{where}" {verdict:d} 0 "-" "-"\n')
 
     def reopen(self) -> None:
         """Go on in a new file of the same name: the old one was renamed (log rotation)."""
