@@ -367,6 +367,28 @@ def test_where_one_who_waits_fails_the_others_are_told(connect: Connect, loop: R
     assert "KeyError" in faults[0]
 
 
+def test_a_fault_of_one_who_asked_costs_nobody_else_the_store(
+    connect: Connect, loop: RawServer, owner: Owner
+) -> None:
+    server = FakeRedis(loop)
+    client = connect(server.url)
+    faults: list[str] = []
+    loop.errorfunc = lambda level, text: faults.append(text)
+    replies: list[Any] = []
+
+    def fail(reply: Any) -> None:
+        raise KeyError("ours")
+
+    client.ask(PING, fail)
+    client.ask(PING, replies.append)
+    run_until(loop, lambda: replies and faults)
+    assert replies == [b"OK"]
+    assert "in fail" in faults[0]
+    assert "KeyError: 'ours'" in faults[0]
+    assert client.ready
+    assert not owner.lost
+
+
 def test_closing_tells_those_who_wait_and_connects_no_more(
     loop: RawServer, connect: Connect, owner: Owner
 ) -> None:

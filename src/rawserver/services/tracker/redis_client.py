@@ -77,6 +77,11 @@ def check_server(error: Exception) -> None:
         raise StoreError(str(error))
 
 
+def raise_error(error: Exception) -> None:
+    """Raise an error, as a task: the loop reports it."""
+    raise error
+
+
 class RedisClient:
     """Keeps one connection to a server, made anew when it is lost, with growing delays.
 
@@ -227,7 +232,7 @@ class RedisClient:
                         check_server(reply)
                     self._failures = 0
                 self._answered += 1
-                waiting.popleft()(reply)
+                self._tell(waiting.popleft(), reply)
                 if connection is not self._connection:
                     return
         except (StoreError, hiredis.ProtocolError) as error:
@@ -235,6 +240,15 @@ class RedisClient:
             return
         if self._unread > MAX_REPLY_BYTES:
             self._lose(f"a reply of more than {MAX_REPLY_BYTES} bytes")
+
+    def _tell(self, answered: Answered, reply: Any) -> None:
+        try:
+            answered(reply)
+        except StoreError:
+            raise
+        except Exception as error:
+            # A fault of who asked; those behind him still get their replies.
+            self._raw_server.add_task(raise_error, 0, (error,))
 
     def connection_lost(self, connection: SingleSocket) -> None:
         if connection is self._connection:
