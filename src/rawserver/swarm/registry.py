@@ -14,10 +14,10 @@ DEFAULT_NUMWANT = 50
 MAX_NUMWANT = 200
 # bttrack's reannounce_interval is half an hour; who misses one and a half is gone.
 PEER_LIFETIME_SECONDS = 2700.0
-# A peer takes some 600 bytes: what strangers can make a tracker hold is then about 300
-# megabytes. Anybody may announce any number of info-hashes and peer ids.
-MAX_PEERS = 500_000
-MAX_TORRENTS = 100_000
+# Anybody may announce any number of info-hashes and peer ids. A peer takes some 60 bytes in memory,
+# and a torrent some 700 beside its peers: strangers can make a tracker hold some 300 megabytes.
+MAX_PEERS = 3_000_000
+MAX_TORRENTS = 150_000
 
 
 class RegistryError(Exception):
@@ -34,7 +34,8 @@ class AnnounceResult(NamedTuple):
     """What an announce is answered: seeds, other peers, completed downloads, and peers to dial.
 
     `peers4`, `peers6`: the peers in compact form (BEP 23, BEP 7). `peers`: the same with their
-    peer ids, only if asked for. `unverified`: whoever asked is not handed out before he was reached.
+    peer ids, only if asked for. `unverified`: nobody has tried yet to reach whoever asked, and he
+    is not handed out before.
     """
 
     complete: int
