@@ -42,7 +42,7 @@ def test_an_announce() -> None:
     sha1 = hashlib.sha1(ANNOUNCE.encode()).hexdigest()
     assert words[:7] == ("EVALSHA", sha1, 1, KEYS, 1_100_000, 2_700_000, 0)
     assert words[7:13] == (PEER + b"4", PEER + b"6", b"\1\2\3\4\1\2", crc32(b"key"), b"l", b"n")
-    assert words[13:] == (30, 10_000, 250, 0, "")
+    assert words[13:] == (30, 10_000, 2**28, 0, "")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_announce() -> None:
         ({"event": Event.STOPPED}, 12, b"x"),
         ({"ip": bytes(16)}, 7, PEER + b"6"),
         ({"ip": bytes(16)}, 8, PEER + b"4"),
-        ({"only_own_family": True, "with_ids": True}, 17, "fw"),
+        ({"only_own_family": True, "with_ids": True}, 17, "f"),
         ({"key": b""}, 10, 0),
         ({"flags": 3}, 16, 3),
     ],
@@ -119,9 +119,10 @@ def test_a_connection_begins_with_the_scripts_and_who_is_there() -> None:
 
 
 def test_a_reply_to_an_announce() -> None:
-    assert result_of([1, 2, 3, b"4" * 6, b"6" * 18, 1], False) == AnnounceResult(
-        1, 2, 3, b"4" * 6, b"6" * 18, (), True
-    )
+    four, six = b"abcdef", b"ABCDEFGHIJKLMNOPQR"
+    reply: list[int | bytes] = [1, 2, 3, four + PEER + b"ghijkl" + HASH, six + PEER, 1]
+    assert result_of(reply, False) == AnnounceResult(1, 2, 3, b"abcdefghijkl", six, (), True)
+    assert result_of([0, 0, 0, b"", b"", 0], False) == AnnounceResult(0, 0, 0)
 
 
 def test_a_reply_with_peer_ids() -> None:

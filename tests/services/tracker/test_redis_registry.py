@@ -28,7 +28,7 @@ ONE, TWO = b"-XX0001-000000000001", b"-XX0001-000000000002"
 IP, IP6 = b"\xc0\x00\x02\x01", b"\x20\x01\x0d\xb8" + bytes(12)
 PEER = b"\xc0\x00\x02\x09\x1a\xe1"
 PEER6 = b"\x20\x01\x0d\xb8" + bytes(14)
-FOUND = array(3, 4, 5, PEER, b"", 0)
+FOUND = array(3, 4, 5, PEER + TWO, b"", 0)
 
 
 class Store(FakeRedis):
@@ -256,7 +256,7 @@ def test_while_it_is_away_announces_are_answered_at_once_from_what_is_known(
     ask: Callable[..., Asked],
     reports: list[str],
 ) -> None:
-    store.announced = array(3, 4, 5, PEER, PEER6, 0)
+    store.announced = array(3, 4, 5, PEER + TWO, PEER6 + TWO, 0)
     first = ask(peer_id=TWO, port=2)
     run_until(loop, lambda: first.outcomes)
     store.go_away()

@@ -233,20 +233,37 @@ def test_a_verdict_is_of_one_address(server: RedisServer) -> None:
     assert swarm.keys() == {"p", "S"}
 
 
-def test_a_large_swarm_is_drawn_from_evenly(swarm: Swarm) -> None:
+@pytest.mark.parametrize("wanted", [1, 9, 20, 30, 60, 90])
+def test_a_large_swarm_is_drawn_from_evenly(swarm: Swarm, wanted: int) -> None:
     for number in range(1, 101):
+        swarm.now += 1.0
         swarm.announce(number, numwant=0, left=int(number > 20))
     drawn = dict.fromkeys(range(1, 101), 0)
-    for _ in range(200):
-        result = swarm.announce(50, numwant=20, **LEECHER)
+    draws = 6000 // wanted
+    for _ in range(draws):
+        result = swarm.announce(50, numwant=wanted, **LEECHER)
         assert isinstance(result, AnnounceResult)
-        assert len(result.peers4) == 20 * 6
-        for at in range(0, 120, 6):
-            drawn[int.from_bytes(result.peers4[at : at + 4], "big")] += 1
+        ports = [int.from_bytes(result.peers4[at + 4 : at + 6], "big")
+                 for at in range(0, len(result.peers4), 6)]  # fmt: skip
+        assert len(ports) == len(set(ports)) == wanted
+        for port in ports:
+            drawn[port] += 1
     assert drawn.pop(50) == 0
-    # 40 of 200 draws each, as far as chance and Redis' way of drawing go: it prefers some places in
-    # its tables to others, by a factor of two or three.
-    assert all(5 < count < 140 for count in drawn.values())
+    # One is a seed at least. Six times the deviation of chance, at the most.
+    likely = drawn if wanted > 1 else range(1, 21)
+    mean = draws * wanted / len(likely)
+    assert all(abs(drawn[number] - mean) < 6 * mean**0.5 for number in likely)
+    assert sum(drawn[number] for number in likely) == draws * wanted
+
+
+def test_all_of_a_small_swarm_are_drawn(swarm: Swarm) -> None:
+    for number in range(1, 8):
+        swarm.announce(number, left=number % 2, ip=bytes(3) + bytes([number]))
+        swarm.announce(number, left=number % 2, ip=bytes(15) + bytes([number]))
+    result = swarm.announce(7, **LEECHER, ip=bytes(3) + b"\7")
+    assert isinstance(result, AnnounceResult)
+    assert len(result.peers4) == 6 * 6
+    assert len(result.peers6) == 6 * 18
 
 
 def test_a_swarm_that_another_program_has_written_over_is_an_error(swarm: Swarm) -> None:

@@ -112,15 +112,13 @@ class RedisCommands:
         options = self._hides
         if asked.only_own_family:
             options += "f"
-        if asked.with_ids:
-            options += "w"
         words = (
             "EVALSHA", self._announce, 1, _keys_of(asked.info_hash), self._milliseconds(now),
             *self._common, asked.peer_id + family, asked.peer_id + twin,
             asked.ip + asked.port.to_bytes(2, "big"), asked.digest or digest_of(asked.key), kind,
             _EVENTS.get(asked.event, b"n"),
             DEFAULT_NUMWANT if numwant is None else min(numwant, MAX_NUMWANT),
-            int((now - asked.now) * 1000), int(self._random() * 1000),
+            int((now - asked.now) * 1000), int(self._random() * 2**30),
             asked.flags, options,
         )  # fmt: skip
         return Command(words, ANNOUNCE)
@@ -170,9 +168,14 @@ def result_of(reply: list[int | bytes], with_ids: bool) -> AnnounceResult:
     peers: tuple[Peer, ...] = ()
     if with_ids:
         peers = (*_whole_peers(peers4, 4), *_whole_peers(peers6, 16))
-        peers4, peers6 = _addresses(peers4, 6), _addresses(peers6, 18)
     return AnnounceResult(
-        int(complete), int(incomplete), int(downloaded), peers4, peers6, peers, bool(hidden)
+        int(complete),
+        int(incomplete),
+        int(downloaded),
+        addresses_of(peers4, 6),
+        addresses_of(peers6, 18),
+        peers,
+        bool(hidden),
     )
 
 
@@ -203,9 +206,17 @@ def _whole_peers(members: bytes, length: int) -> list[Peer]:
     ]
 
 
-def _addresses(members: bytes, length: int) -> bytes:
+def addresses_of(members: bytes, length: int) -> bytes:
+    """Return the addresses of `length` bytes with which members begin, one after the other."""
     size = length + _PEER_ID_LENGTH
-    return b"".join([members[at : at + length] for at in range(0, len(members), size)])
+    count = len(members) // size
+    if not count:
+        return b""
+    # Byte by byte of all addresses at once: a third of the time of one address after the other.
+    packed = bytearray(count * length)
+    for place in range(length):
+        packed[place::length] = members[place::size]
+    return bytes(packed)
 
 
 def _sha1(script: str) -> str:

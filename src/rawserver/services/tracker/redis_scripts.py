@@ -16,11 +16,16 @@ trackers pack it (ip and port) and its peer id. A record is the letter of its se
 has completed, 2: it was reached at this address, 4: it was not; added up), its address, and a
 checksum of its key, 0 for none. Times are in milliseconds since 1970, of the store's clock.
 
-An announce is one script: one round trip, and nothing of another tracker comes between. A draw
-takes time in proportion to the peers drawn, the rest the logarithm of the swarm. Who is silent for
-too long is taken out when somebody announces or scrapes and the swarm was not swept just before,
-so many at a time; a swarm in which nobody says anything any more expires as a whole, by Redis'
-own expiry. Nobody ever goes through all of them.
+An announce is one script: one round trip, and nothing of another tracker comes between. Peers are
+drawn as a few runs of those who announced one after the other: who is next to whom changes all the
+time, and in a large swarm Redis' own ZRANDMEMBER takes three times as long and prefers some. A draw
+takes time in proportion to the peers drawn, the rest the logarithm of the swarm.
+
+Who is silent for too long is taken out when somebody announces or scrapes and the swarm was not
+swept just before, so many at a time; a swarm in which nobody says anything any more expires as a
+whole, by Redis' own expiry. Nobody ever goes through all of them. All keys of a script have one
+hash tag, but each is made of the first: a cluster's proxy that wants to see them all will not do,
+nor will a policy that evicts single keys (`maxmemory-policy`: noeviction).
 """
 
 from __future__ import annotations
@@ -30,6 +35,9 @@ SWEEPS_PER_LIFETIME = 180
 # What one sweep takes out: a bounded pause for everybody else (some 1 ms); what is left is taken
 # out by the next.
 MAX_SWEPT = 500
+# A draw of many is made of so many runs, of RUN at least.
+MAX_RUNS = 5
+RUN = 10
 
 _SWARM = f"""
 local call, root, p = redis.call, KEYS[1], KEYS[1] .. 'p'
@@ -86,16 +94,19 @@ end
 
 # KEYS: what the swarm's keys begin with. ARGV: now, lifetime, "1" to keep torrents without peers;
 # name; name in the other family; address; checksum of the key; "s", "u" or "l"; event: "n" for
-# none, "c" completed, "x" stopped; how many peers; how long ago it was (milliseconds); chance (0
-# to 999); what is known of the peer from elsewhere, as in a record; letters of "h" (hide who is
-# not verified), "f" (hand out its family alone), "w" (whole members). Returns complete, incomplete,
-# downloaded, peers of each family in one string, and 1 if it is hidden and to be verified; or -1
-# alone to who may not change the record.
+# none, "c" completed, "x" stopped; how many peers; how long ago it was (milliseconds); chance (in
+# 2^30); what is known of the peer from elsewhere, as in a record; letters of "h" (hide who is not
+# verified), "f" (hand out its family alone). Returns complete, incomplete, downloaded, the members
+# of each family in one string, and 1 if it is hidden and to be verified; or -1 alone to who may not
+# change the record.
 ANNOUNCE = (
     _SWARM
+    + f"""
+local MAX_RUNS, RUN = {MAX_RUNS}, {RUN}
+"""
     + """
 local name, twin_name, address, key, kind, event = unpack(ARGV, 4, 9)
-local wanted, age, chance = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local wanted, age, chance = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]) / 2 ^ 30
 local known, options = tonumber(ARGV[13]), ARGV[14]
 local family, peer_id, seen = name:sub(21), name:sub(1, 20), now - age
 local stale = age >= life
@@ -161,31 +172,54 @@ if twin then
   twin_set = set_of(twin:sub(1, 1), twin_name:sub(21))
   twin_member = twin:sub(3, family == '4' and 20 or 8) .. peer_id
 end
-local whole = options:find('w', 1, true)
-local drawn = {['4'] = {}, ['6'] = {}}
+-- One draw is not to go by the chance of another.
+local CHANCE = {s = 3, u = 5, l = 7}
+local drawn, taken = {['4'] = {}, ['6'] = {}}, {['4'] = 0, ['6'] = 0}
 
+-- How many there are beside the one who asks, and whether he is among them, by both families.
 local function others(of)
   local own = (of == set and 1 or 0) + (of == twin_set and 1 or 0)
   return n[of] - own, own
 end
 
+-- Ranks beyond the last go on with the first.
+local function add_run(found, of, first, size)
+  first = first % n[of]
+  local run = call('ZRANGE', root .. of, first, first + size - 1)
+  found[#found + 1] = table.concat(run)
+  if #run < size then add_run(found, of, 0, size - #run) end
+end
+
+local function without(members, one)
+  local at = members:find(one, 1, true)
+  while at and at % #one ~= 1 do at = members:find(one, at + 1, true) end
+  if not at then return members end
+  return members:sub(1, at - 1) .. members:sub(at + #one)
+end
+
 local function draw(of, most)
   local there, own = others(of)
-  if most <= 0 or there == 0 then return end
-  local to, length = drawn[of:sub(2)], of:sub(2) == '4' and 6 or 18
-  local first = #to
-  for _, one in ipairs(call('ZRANDMEMBER', root .. of, most + own)) do
-    if #to - first == most then break end
-    if one ~= member and one ~= twin_member then
-      to[#to + 1] = whole and one or one:sub(1, length)
-    end
+  most = math.min(most, there)
+  if most <= 0 then return end
+  local size, found, runs = most + own, {}, 1
+  if size * 2 <= n[of] then runs = math.max(1, math.min(MAX_RUNS, math.floor(size / RUN))) end
+  local start = size == n[of] and 0 or math.floor((chance * CHANCE[of:sub(1, 1)]) % 1 * n[of])
+  for run = 0, runs - 1 do
+    local first = start + math.floor(run * n[of] / runs)
+    add_run(found, of, first, math.floor((run + 1) * size / runs) - math.floor(run * size / runs))
   end
+  local members, of_family = table.concat(found), of:sub(2)
+  if of == set then members = without(members, member) end
+  if of == twin_set then members = without(members, twin_member) end
+  local to = drawn[of_family]
+  to[#to + 1] = members:sub(1, most * (of_family == '4' and 26 or 38))
+  taken[of_family] = taken[of_family] + most
 end
 
 -- How many of one kind: by their numbers, but one at least, and more where others are too few.
 local function share(of, these, rest)
   if of <= 0 or these == 0 then return 0 end
-  local part = math.max(1, math.floor(of * these / (these + rest) + chance / 1000))
+  local part = math.max(1, math.floor(of * these / (these + rest) + chance))
   return math.min(these, of, math.max(part, of - rest))
 end
 
@@ -209,7 +243,7 @@ else
   local kept = 0
   if kind == 'l' and others('s' .. family) == 0 and others('s' .. twin_family) > 0 then kept = 1 end
   draw_of(family, wanted - kept)
-  draw_of(twin_family, wanted - #drawn[family])
+  draw_of(twin_family, wanted - taken[family])
 end
 local peers4, peers6 = table.concat(drawn['4']), table.concat(drawn['6'])
 return {complete, incomplete, downloaded, peers4, peers6, hidden}
