@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from kit.joined import listen
 from kit.loop import run_until
 from kit.recorder import Recorder
 from rawserver import RawServer
+from rawserver.engine import Config
 from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import HttpResponse
@@ -159,3 +162,16 @@ def test_other_methods_are_for_who_wants_them(raw_server: RawServer) -> None:
 def test_who_is_not_admitted_hears_nothing(raw_server: RawServer) -> None:
     server = HttpServer(raw_server, echo, admits=lambda connection: False)
     assert until_lost(raw_server, ask(raw_server, server, b"GET / HTTP/1.0\r\n\r\n")) == b""
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_an_answer_is_not_lost_with_a_connection_that_ends_after_it(resets: bool) -> None:
+    raw_server = RawServer(config=Config(close_with_rst=resets))
+    try:
+        server = HttpServer(raw_server, lambda request, later: HttpResponse(b"x" * 1_000_000))
+        request = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        client = ask(raw_server, server, request)
+        assert until_lost(raw_server, client).endswith(b"x" * 1_000_000)
+        assert client.connection.error is None
+    finally:
+        raw_server.close()

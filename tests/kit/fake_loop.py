@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from rawserver.engine import Config
+
 
 class FakeTask:
     def __init__(self, due: float, func: Callable[..., object], args: tuple[Any, ...]) -> None:
@@ -17,10 +19,11 @@ class FakeTask:
 
 
 class FakeLoop:
-    """Has a RawServer's `add_task` and `report`."""
+    """Has a RawServer's `add_task`, `report` and `config`."""
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.config = Config()
         self.tasks: list[FakeTask] = []
         self.reported: list[str] = []
 

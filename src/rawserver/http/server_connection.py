@@ -102,7 +102,7 @@ class ServerConnection:
         if not is_last:
             self.waiting_since = None
             connection.pause_reading()
-        elif connection.is_flushed():
+        elif self.server.closes_at_once and connection.is_flushed():
             # The request was read to its end: no late byte of it could make a reset of this.
             connection.close()
         else:

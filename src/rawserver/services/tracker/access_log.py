@@ -64,8 +64,9 @@ class AccessLog:
         """Note one request; for `HttpServer`."""
         agent = request.headers.get("user-agent", "")
         referer = request.headers.get("referer", "")
+        target = _field(_target(request))
         self._add(
-            f'{request.ip or "-"} - - [{self._time()}] "{request.method} {_field(_target(request))} '
+            f'{request.ip or "-"} - - [{self._time()}] "{request.method} {target} '
             f'HTTP/{request.version}" {response.status} {length} "{_field(referer) or "-"}" '
             f'"{_field(agent) or "-"}"\n'
         )

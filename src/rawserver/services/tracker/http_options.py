@@ -11,7 +11,7 @@ from rawserver.http.server import REQUEST_TIMEOUT_SECONDS, AccessLog
 from rawserver.services.tracker.forwarded import Network, ProxyHeaderName
 from rawserver.services.tracker.full_scrapes import MAX_AT_ONCE, TORRENTS_PER_SECOND
 
-# A connection that is idle takes some 3 KB here; what a process may have open is said elsewhere.
+# A connection that is idle takes some 2 KB here; what a process may have open is said elsewhere.
 MAX_CONNECTIONS = 20_000
 # Many of one provider stand behind one address (RFC 6888); one who floods is stopped there.
 MAX_CONNECTIONS_PER_ADDRESS = 1_000
