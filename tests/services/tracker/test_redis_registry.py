@@ -13,12 +13,9 @@ from kit.fake_redis import OK, FakeRedis, Words, array, bulk
 from kit.loop import run_until
 from rawserver import OsNetwork, RawServer
 from rawserver.services.tracker import redis_client
-from rawserver.services.tracker.redis_registry import (
-    STEADY_SECONDS,
-    TROUBLE_SECONDS,
-    RedisRegistry,
-    run_id_of,
-)
+from rawserver.services.tracker.redis_client import StoreError
+from rawserver.services.tracker.redis_registry import RedisRegistry, run_id_of, seconds_of
+from rawserver.services.tracker.store_condition import STEADY_SECONDS, TROUBLE_SECONDS
 from rawserver.swarm.registry import AnnounceResult, RegistryError
 from rawserver.wire.announce_request import Event
 from rawserver.wire.scrape import ScrapeFile
@@ -506,9 +503,29 @@ def test_one_that_does_not_say_who_it_is_may_have_lost_all(
 
 def test_which_run_of_a_server_it_is() -> None:
     assert run_id_of(b"# Server\r\nredis_version:7\r\nrun_id:abc\r\nx:y\r\n") == "abc"
-    assert run_id_of(b"# Server\r\n") is None
-    assert run_id_of(None) is None
-    assert run_id_of(ValueError("NOPERM")) is None
+    assert run_id_of(b"# Server\r\n") == ""
+    assert run_id_of(None) == ""
+    assert run_id_of(ValueError("NOPERM")) == ""
+
+
+def test_what_time_a_server_has() -> None:
+    assert seconds_of([b"1700000000", b"250000"]) == 1_700_000_000.25
+    for wrong in (None, 7, [b"1"], [b"1", b"x"], b"what?"):
+        with pytest.raises(StoreError, match="time"):
+            seconds_of(wrong)
+
+
+@pytest.mark.parametrize("command", [b"SCRIPT", b"TIME"])
+def test_a_store_that_cannot_be_used_is_away(
+    loop: RawServer, store: Store, make: Callable[..., RedisRegistry], command: bytes
+) -> None:
+    store.answer = lambda words: (
+        b"-NOPERM not for you\r\n" if words[0] == command else store.reply(words)
+    )
+    registry = make(connected=False)
+    run_until(loop, lambda: registry.warning)
+    assert registry.warning.endswith("is away: NOPERM not for you")
+    assert Asked(registry, loop.network.time()).at_once
 
 
 # The rest.

@@ -7,12 +7,10 @@ announces are answered from that at once, and the store is told of them when it 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from math import inf
-from typing import Any
+from typing import Any, TypedDict
 
-from rawserver.engine import RawServer, Task
+from rawserver.engine import RawServer
 from rawserver.engine.tls import TlsClient
 from rawserver.services.tracker.known_here import KnownHere
 from rawserver.services.tracker.last_known import LastKnown
@@ -28,6 +26,7 @@ from rawserver.services.tracker.redis_commands import (
 )
 from rawserver.services.tracker.redis_scrape import RedisScrape, ScrapeLater
 from rawserver.services.tracker.redis_url import parse_redis_url
+from rawserver.services.tracker.store_condition import StoreCondition
 from rawserver.services.tracker.write_back import WriteBack
 from rawserver.swarm.memory_registry import MemoryRegistry
 from rawserver.swarm.registry import (
@@ -43,12 +42,14 @@ from rawserver.swarm.registry import (
 from rawserver.wire.announce_request import Event
 from rawserver.wire.scrape import ScrapeFile
 
-# A store that comes and goes is told of once, not each time.
-STEADY_SECONDS = 5.0
-# For so long a command that the store refused is told of on the page.
-TROUBLE_SECONDS = 60.0
-
 _NOT_THE_OWNER = "this peer id is in use at another address; the key does not match"
+
+
+class Kept(TypedDict):
+    """What memory and store are told to do alike."""
+
+    keep_dead: bool
+    hide_unverified: bool
 
 
 class RedisRegistry:
@@ -79,45 +80,30 @@ class RedisRegistry:
         report: Callable[[str], None] | None = None,
     ) -> None:
         random = raw_server.network.random
+        address = parse_redis_url(url)
+        lifetime = peer_lifetime_seconds
+        kept: Kept = {"keep_dead": keep_dead, "hide_unverified": hide_unverified}
         self._raw_server = raw_server
-        self._time = raw_server.network.time
-        self._report = report or (lambda text: raw_server.report(logging.WARNING, text))
-        self._max_torrents = max_torrents
-        self._max_peers = max_peers
+        self._limits = max_torrents, max_peers
         self.memory = MemoryRegistry(
             random,
             max_torrents=max_torrents,
             max_peers=max_peers,
-            peer_lifetime_seconds=peer_lifetime_seconds,
-            keep_dead=keep_dead,
-            hide_unverified=hide_unverified,
+            peer_lifetime_seconds=lifetime,
+            **kept,
         )
-        self._here = KnownHere(self.memory, peer_lifetime_seconds)
-        self._known = LastKnown(peer_lifetime_seconds)
-        self._commands = RedisCommands(
-            random.random,
-            peer_lifetime_seconds,
-            keep_dead=keep_dead,
-            hide_unverified=hide_unverified,
-        )
+        self._here = KnownHere(self.memory, lifetime)
+        self._known = LastKnown(lifetime)
+        self._condition = StoreCondition(raw_server, str(address), report)
+        self._commands = RedisCommands(random.random, lifetime, **kept)
         self._client = RedisClient(
-            raw_server,
-            parse_redis_url(url),
-            self,
-            self._commands.opening(),
-            timeout=timeout,
-            tls=tls,
+            raw_server, address, self, self._commands.opening(), timeout=timeout, tls=tls
         )
         self._write_back = WriteBack(raw_server, self, max_peers)
         # The time of whoever announced or swept last: what is asked or written is of that time.
         self._now = raw_server.network.time()
-        self._was_opened = False
+        # None before the first connection, "" for a server that does not tell.
         self._run_id: str | None = None
-        self._away = ""
-        self._told_away = False
-        self._back_task: Task | None = None
-        self._trouble = ""
-        self._troubled_until = -inf
         self._client.start()
 
     def close(self) -> None:
@@ -133,11 +119,7 @@ class RedisRegistry:
     @property
     def warning(self) -> str:
         """What is wrong with the store now, in a line for its operator; "" if nothing is."""
-        if self._away:
-            return f"the store {self._client.url} is away: {self._away}"
-        if self._time() < self._troubled_until:
-            return f"the store {self._client.url} is in trouble: {self._trouble}"
-        return ""
+        return self._condition.warning
 
     # The store comes and goes.
 
@@ -147,39 +129,19 @@ class RedisRegistry:
         for reply in (*scripts, time):
             if isinstance(reply, Exception):
                 raise StoreError(str(reply))
-        seconds, microseconds = map(int, time)
-        self._commands.clock = seconds + microseconds / 1e6 - self._time()
-        self._away = ""
-        # Who does not say which run of a server he is may have lost all.
+        self._commands.clock = seconds_of(time) - self._raw_server.network.time()
         run_id = run_id_of(info)
-        if self._was_opened and (run_id is None or run_id != self._run_id):
+        # Who does not say which run of a server he is may have lost all.
+        if self._run_id is not None and (not run_id or run_id != self._run_id):
             self._write_back.add_all(self._all_known())
-        self._was_opened, self._run_id = True, run_id
+        self._run_id = run_id
         self._write_back.start()
-        if self._told_away:
-            self._back_task = self._raw_server.add_task(self._is_back, STEADY_SECONDS)
+        self._condition.is_there()
 
     def store_lost(self, reason: str) -> None:
-        """Note that it is away; the first time, tell."""
-        self._away = reason
+        """Note that it is away."""
         self._write_back.stop()
-        if self._back_task is not None:
-            self._back_task.cancel()
-            self._back_task = None
-        if not self._told_away:
-            self._told_away = True
-            self._report(f"{self.warning}; announces are answered from what is known here")
-
-    def _is_back(self) -> None:
-        self._back_task = None
-        self._told_away = False
-        self._report(f"the store {self._client.url} is back")
-
-    def _is_troubled(self, text: str) -> None:
-        known = text == self._trouble and self._time() < self._troubled_until
-        self._trouble, self._troubled_until = text, self._time() + TROUBLE_SECONDS
-        if not known:
-            self._report(self.warning)
+        self._condition.is_away(reason)
 
     def _ask(self, command: Command, answered: Callable[[Any], None]) -> bool:
         def take(reply: Any) -> None:
@@ -237,12 +199,13 @@ class RedisRegistry:
         if not self._client.ready:
             return self._missed(asked)
         memory = self.memory
-        if memory.num_peers >= self._max_peers or len(memory) >= self._max_torrents:
+        max_torrents, max_peers = self._limits
+        if memory.num_peers >= max_peers or len(memory) >= max_torrents:
             self._note_here(asked, 0)  # who is new is refused by this
         command = self._commands.announce(asked, now, numwant)
         if self._ask(command, lambda reply: self._answered(asked, reply)):
             return None
-        self._is_troubled("it does not keep up")
+        self._condition.is_troubled("it does not keep up")
         return self._missed(asked)
 
     def _answered(self, asked: Announce, reply: Any) -> None:
@@ -260,7 +223,7 @@ class RedisRegistry:
             self._answer_from_here(asked, self._missed)
         except Exception as error:
             # The store is there, but of this swarm it holds what is none of ours.
-            self._is_troubled(f"{error}")
+            self._condition.is_troubled(f"{error}")
             self._answer_from_here(asked, self._from_here)
         else:
             self._noted(asked, result)
@@ -379,15 +342,23 @@ class RedisRegistry:
         return max(self.memory.num_peers, self._known.num_peers)
 
 
-def run_id_of(info: Any) -> str | None:
-    """Return which run of a server it is, from its INFO; None if it does not say."""
-    if not isinstance(info, bytes):
-        return None
-    for line in info.split(b"\r\n"):
+def seconds_of(time: Any) -> float:
+    """Return a server's time in seconds, from its TIME; StoreError if that is none."""
+    try:
+        seconds, microseconds = map(int, time)
+    except (TypeError, ValueError):
+        raise StoreError("it does not tell its time") from None
+    return seconds + microseconds / 1e6
+
+
+def run_id_of(info: Any) -> str:
+    """Return which run of a server it is, from its INFO; "" if it does not say."""
+    lines = info.split(b"\r\n") if isinstance(info, bytes) else []
+    for line in lines:
         name, _, value = line.partition(b":")
         if name == b"run_id":
-            return value.decode("latin-1")
-    return None
+            return str(value, "latin-1")
+    return ""
 
 
 def _nobody(outcome: object) -> None:
