@@ -6,8 +6,8 @@ only who can read what is sent to an address can ask in its name.
 
 from __future__ import annotations
 
-import hmac
 from hashlib import blake2s
+from hmac import compare_digest
 
 # BEP 15: a tracker should accept an id until two minutes after it was given out. One that was given
 # out at the end of such a time is good for all of the next; another for up to twice as long.
@@ -51,12 +51,13 @@ class ConnectionIds:
 
     def accepts(self, connection_id: bytes, ip: bytes) -> bool:
         """Whether the id was given to the address, no longer ago than ids are good for."""
+        known = self._known.get(ip)
+        if known is not None and compare_digest(known, connection_id):
+            return True
         # Its last bit says which of the two times it is of, and so spares the other's hash.
         if (connection_id[-1] ^ self._slot) & 1:
-            right = self._work_out(ip, self._slot - 1)
-        else:
-            right = self._known.get(ip) or self.issue(ip)
-        return hmac.compare_digest(right, connection_id)
+            return compare_digest(self._work_out(ip, self._slot - 1), connection_id)
+        return known is None and compare_digest(self.issue(ip), connection_id)
 
     def _work_out(self, ip: bytes, slot: int) -> bytes:
         digest = self._keyed.copy()

@@ -1,6 +1,6 @@
 """Peers of the tracker's machine, as others are told of them."""
 
-from rawserver.services.tracker.loopback_peers import as_seen_from_outside
+from rawserver.services.tracker.loopback_peers import as_seen_from_outside, names_loopback
 from rawserver.swarm.registry import AnnounceResult
 from rawserver.wire.compact_peers import Peer
 
@@ -35,3 +35,12 @@ def test_dictionaries_are_changed_as_well() -> None:
     peers = (Peer("::1", 6881, b"a" * 20),)
     seen = as_seen_from_outside(AnnounceResult(0, 1, 0, b"", HERE6 + PORT, peers), ADDRESS)
     assert seen.peers == (Peer("203.0.113.1", 6881, b"a" * 20),)
+
+
+def test_a_result_without_loopback_addresses_is_known_as_such() -> None:
+    # 127 is the second byte of one and in the port of another.
+    others = b"\xcb\x7f\x00\x09" + PORT + b"\xcb\x00\x71\x09\x7f\x00"
+    assert not names_loopback(AnnounceResult(1, 2, 0, others, bytes(14) + b"\x01\x01" + PORT))
+    assert names_loopback(AnnounceResult(1, 2, 0, others + b"\x7f\x01\x02\x03" + PORT))
+    assert names_loopback(AnnounceResult(1, 2, 0, b"", HERE6 + PORT))
+    assert not names_loopback(AnnounceResult(0, 0, 0))

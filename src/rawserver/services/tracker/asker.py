@@ -9,7 +9,7 @@ from rawserver.wire.compact_peers import ip_to_text
 
 # Keys have 32 or 40 characters; what is longer is looked up for nothing.
 MAX_PASSKEY_LENGTH = 128
-_LOOPBACK_IPV6 = bytes(15) + b"\x01"
+LOOPBACK_IPV6 = bytes(15) + b"\x01"
 
 
 class Asker(NamedTuple):
@@ -25,7 +25,7 @@ class Asker(NamedTuple):
 
 def is_loopback(ip: bytes) -> bool:
     """Tell whether an address is a machine's name for itself."""
-    return ip[0] == 127 if len(ip) == 4 else ip == _LOOPBACK_IPV6
+    return ip[0] == 127 if len(ip) == 4 else ip == LOOPBACK_IPV6
 
 
 def is_local(ip: bytes) -> bool:

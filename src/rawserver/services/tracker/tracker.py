@@ -13,7 +13,7 @@ from rawserver.services.tracker.counters import Counters
 from rawserver.services.tracker.gate import Gate, Refused, Watcher
 from rawserver.services.tracker.http_front import HttpFront
 from rawserver.services.tracker.http_options import HttpOptions
-from rawserver.services.tracker.loopback_peers import as_seen_from_outside
+from rawserver.services.tracker.loopback_peers import as_seen_from_outside, names_loopback
 from rawserver.services.tracker.udp_front import UdpFront
 from rawserver.swarm.announce_interval import DEFAULT_INTERVAL_SECONDS, AnnounceInterval
 from rawserver.swarm.memory_registry import MemoryRegistry
@@ -226,7 +226,7 @@ class Tracker:
         if is_loopback(ip):
             self.has_loopback_peers = True
             return result
-        if not self.has_loopback_peers:
+        if not self.has_loopback_peers or not names_loopback(result):
             return result
         text = self._local_address or self.raw_server.network.primary_address()
         address = ip_to_bytes(text)

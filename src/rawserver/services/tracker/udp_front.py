@@ -130,8 +130,9 @@ class UdpFront:
                 counters.refused += 1
                 replies.append(encode_udp_error(tid, str(error)))
                 continue
-            # 127.0.0.0/8 and ::1 are among these.
-            if ip[0] in (127, 0) or tracker.has_loopback_peers:
+            if ip[0] == 127:
+                tracker.has_loopback_peers = True
+            elif not ip[0] or tracker.has_loopback_peers:  # as ::1 begins
                 result = tracker.as_seen_by(ip, result)
             peers = result.peers4 if most == MOST_PEERS_IPV4 else result.peers6
             lonely = not peers and left and event != _STOPPED
