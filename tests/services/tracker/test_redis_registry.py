@@ -12,7 +12,7 @@ from kit.clock import MovableClock, pass_time
 from kit.fake_redis import OK, FakeRedis, Words, array, bulk
 from kit.loop import run_until
 from rawserver import OsNetwork, RawServer
-from rawserver.services.tracker import redis_client
+from rawserver.services.tracker import redis_client, write_back
 from rawserver.services.tracker.redis_client import StoreError
 from rawserver.services.tracker.redis_registry import RedisRegistry, run_id_of, seconds_of
 from rawserver.services.tracker.store_condition import STEADY_SECONDS, TROUBLE_SECONDS
@@ -484,6 +484,24 @@ def test_one_that_lost_all_is_told_all_that_is_known(
         (keys_of(HASH), b"5"),
         (keys_of(OTHER_HASH), b"5"),
     }
+
+
+def test_one_that_missed_more_than_can_be_kept_is_told_all_that_is_known(
+    loop: RawServer,
+    store: Store,
+    make: Callable[..., RedisRegistry],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_back, "MAX_UNWRITTEN", 1)
+    registry = make()
+    store.go_away()
+    run_until(loop, lambda: not registry.is_connected)
+    for number in range(3):
+        Asked(registry, loop.network.time(), peer_id=bytes([number]) * 20)
+    store.listen()
+    come_back(loop, registry)
+    told = {words[7][0] for words in written(loop, store, 1 + 3)}
+    assert told == {0, 1, 2}
 
 
 def test_one_that_does_not_say_who_it_is_may_have_lost_all(

@@ -77,4 +77,5 @@ def test_no_more_than_the_limit_are_kept_and_those_the_last() -> None:
     unwritten = Unwritten(2)
     for number in range(5):
         unwritten.add(announce(bytes([number]) * 20))
+        assert unwritten.has_dropped == (number > 1)
     assert unwritten.take(10) == [announce(b"\3" * 20), announce(b"\4" * 20)]

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from kit.fake_loop import FakeLoop
+from rawserver.services.tracker import write_back as write_back_module
 from rawserver.services.tracker.redis_client import StoreError
 from rawserver.services.tracker.redis_commands import Completions, Writable
 from rawserver.services.tracker.write_back import PAUSE_SECONDS, PORTION, WriteBack
@@ -37,10 +40,10 @@ def counts(start: int, stop: int) -> Iterator[Completions]:
     return map(count, range(start, stop))
 
 
-def make(limit: int = 10_000) -> tuple[Any, Store, WriteBack]:
+def make() -> tuple[Any, Store, WriteBack]:
     loop: Any = FakeLoop()
     store = Store()
-    return loop, store, WriteBack(loop, store, limit)
+    return loop, store, WriteBack(loop, store)
 
 
 def test_each_portion_waits_for_the_answers_to_the_one_before() -> None:
@@ -116,6 +119,21 @@ def test_a_store_that_is_not_there_after_all_is_told_later() -> None:
     write_back.start()
     loop.run(1)
     assert store.written == [count(1)]
+
+
+def test_of_too_much_the_last_is_kept_until_all_that_is_known_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_back_module, "MAX_UNWRITTEN", 2)
+    loop, store, write_back = make()
+    for item in counts(0, 5):
+        write_back.add(item)
+    assert write_back.has_dropped
+    write_back.add_all(counts(10, 12))
+    assert not write_back.has_dropped
+    write_back.start()
+    loop.run(1)
+    assert store.written == [count(3), count(4), count(10), count(11)]
 
 
 def test_stopped_it_writes_no_more() -> None:

@@ -99,7 +99,7 @@ class RedisRegistry:
         self._client = RedisClient(
             raw_server, address, self, self._commands.opening(), timeout=timeout, tls=tls
         )
-        self._write_back = WriteBack(raw_server, self, max_peers)
+        self._write_back = WriteBack(raw_server, self)
         # The time of whoever announced or swept last: what is asked or written is of that time.
         self._now = raw_server.network.time()
         # None before the first connection, "" for a server that does not tell.
@@ -132,7 +132,8 @@ class RedisRegistry:
         self._commands.clock = seconds_of(time) - self._raw_server.network.time()
         run_id = run_id_of(info)
         # Who does not say which run of a server he is may have lost all.
-        if self._run_id is not None and (not run_id or run_id != self._run_id):
+        has_lost = self._run_id is not None and (not run_id or run_id != self._run_id)
+        if has_lost or self._write_back.has_dropped:
             self._write_back.add_all(self._all_known())
         self._run_id = run_id
         self._write_back.start()

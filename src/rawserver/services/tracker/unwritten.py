@@ -7,10 +7,11 @@ from rawserver.wire.announce_request import Event
 
 
 class Unwritten:
-    """Keeps `limit` at most, the last; who is dropped announces again within its interval."""
+    """Keeps `limit` at most, the last; `has_dropped` says whether there were more."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.has_dropped = False
         self._items: dict[tuple[object, ...], Writable] = {}
 
     def __len__(self) -> int:
@@ -26,6 +27,7 @@ class Unwritten:
         else:
             self._add_announce((item.info_hash, item.peer_id, len(item.ip)), item)
         if len(items) > self._limit:
+            self.has_dropped = True
             del items[next(iter(items))]
 
     def _add_announce(self, name: tuple[object, ...], item: Announce) -> None:

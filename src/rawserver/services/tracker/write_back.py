@@ -16,6 +16,10 @@ from rawserver.services.tracker.unwritten import Unwritten
 # all of them in a few minutes, beside its announces.
 PORTION = 125
 PAUSE_SECONDS = 0.05
+# What came up while the store was away takes some 500 bytes each. Of more than this the last are
+# kept, and the store is told of all who are known; of those who stopped before it learns by their
+# silence.
+MAX_UNWRITTEN = 50_000
 
 
 class Store(Protocol):
@@ -25,15 +29,12 @@ class Store(Protocol):
 
 
 class WriteBack:
-    """Writes in portions, each when the one before is answered, until nothing is left.
+    """Writes in portions, each when the one before is answered, until nothing is left."""
 
-    `limit` is the most announces that are kept.
-    """
-
-    def __init__(self, raw_server: RawServer, store: Store, limit: int) -> None:
+    def __init__(self, raw_server: RawServer, store: Store) -> None:
         self._raw_server = raw_server
         self._store = store
-        self._unwritten = Unwritten(limit)
+        self._unwritten = Unwritten(MAX_UNWRITTEN)
         self._all: Iterator[Writable] = iter(())
         self._task: Task | None = None
         self._unanswered = 0
@@ -46,9 +47,15 @@ class WriteBack:
         """Keep what is to be written when `start` is called."""
         self._unwritten.add(item)
 
+    @property
+    def has_dropped(self) -> bool:
+        """Whether there was too much to keep: then `add_all` what is known."""
+        return self._unwritten.has_dropped
+
     def add_all(self, items: Iterator[Writable]) -> None:
         """Have these written too, the last, in place of those that were given before."""
         self._all = items
+        self._unwritten.has_dropped = False
 
     def start(self) -> None:
         """Go on; nothing if it does already."""
