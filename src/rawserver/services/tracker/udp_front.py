@@ -102,8 +102,7 @@ class UdpFront:
         # One piece, because a call for each step would cost as much as the steps.
         tracker, accepts, announce = self._tracker, self._ids.accepts, registry.announce
         unpack, pack_head = ANNOUNCE_WITHOUT_AMOUNTS.unpack_from, ANNOUNCE_REPLY_HEAD.pack
-        interval, intervals = tracker.interval, self._drawn_intervals()
-        counters, now = self._counters, self._time()
+        interval, intervals, now = tracker.interval, self._drawn_intervals(), self._time()
         replies: list[bytes | None] = []
         for address, data in zip(addresses, datagrams, strict=True):
             if len(data) < ANNOUNCE_LENGTH:
@@ -116,7 +115,7 @@ class UdpFront:
                 replies.append(self._answer(udp_socket, address, data))
                 continue
             if not accepts(cid, ip):
-                counters.dropped += 1
+                self._counters.dropped += 1
                 replies.append(None)
                 continue
             most = MOST_PEERS_IPV4 if len(ip) == 4 else MOST_PEERS_IPV6
@@ -127,12 +126,12 @@ class UdpFront:
                     b"%08X" % key if key else b"", only_own_family=True,
                 )  # fmt: skip
             except RegistryError as error:
-                counters.refused += 1
+                self._counters.refused += 1
                 replies.append(encode_udp_error(tid, str(error)))
                 continue
             if ip[0] == 127:
                 tracker.has_loopback_peers = True
-            elif not ip[0] or tracker.has_loopback_peers:  # as ::1 begins
+            elif tracker.has_loopback_peers or not ip[0]:  # as ::1 begins
                 result = tracker.as_seen_by(ip, result)
             peers = result.peers4 if most == MOST_PEERS_IPV4 else result.peers6
             lonely = not peers and left and event != _STOPPED
@@ -141,7 +140,7 @@ class UdpFront:
                 peers = peers[: most * (len(ip) + 2)]
             head = pack_head(ANNOUNCE, tid, seconds, result.incomplete, result.complete)
             replies.append(head + peers)
-            counters.announces += 1
+            self._counters.announces += 1
         return replies
 
     def _drawn_intervals(self) -> Iterator[int]:
