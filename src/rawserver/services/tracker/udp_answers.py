@@ -112,7 +112,10 @@ class UdpAnswers:
 
         def reply(files: Sequence[ScrapeFile]) -> bytes:
             self._counters.scrapes += 1
-            known = {info_hash: ScrapedNumbers(*numbers[:3]) for info_hash, *numbers in files}
+            known = {
+                file.info_hash: ScrapedNumbers(file.complete, file.downloaded, file.incomplete)
+                for file in files
+            }
             numbers = [known.get(info_hash, _UNKNOWN) for info_hash in request.info_hashes]
             return encode_udp_scrape_reply(request.transaction_id, numbers)
 
