@@ -41,6 +41,8 @@ from rawserver.wire.scrape import ScrapeFile
 # A member of an enumeration costs a look-up each time.
 _NONE, _STOPPED, _COMPLETED = Event.NONE, Event.STOPPED, Event.COMPLETED
 
+_new = tuple.__new__
+
 
 class MemoryRegistry:
     """Remembers swarms in memory.
@@ -70,6 +72,10 @@ class MemoryRegistry:
             keeps_dead=keep_dead,
             hides_unverified=hide_unverified,
         )
+        self._ages = self.store.ages
+        self._by_hash = self.store.by_hash
+        self._random = random.random
+        self._at_random = choose is None
         self._choice = PeerChoice(random.random, choose)
         self._sweep = Sweep(self.store, peer_lifetime_seconds)
 
@@ -103,21 +109,26 @@ class MemoryRegistry:
         later: Later | None = None,
     ) -> AnnounceResult:
         """Note that a peer is there (or has stopped); return others for it to dial, at once."""
-        store = self.store
-        if now >= store.ages.ends_at:
-            store.advance(now)
+        ages = self._ages
+        if now >= ages.ends_at:
+            self.store.advance(now)
         kind = SEED if left == 0 else PARTIAL_SEED if partial else DOWNLOADER
         layout = IPV4 if len(ip) == 4 else IPV6
         name = layout.name.pack(kind, crc32(key) if key else 0, ip, port, peer_id)
         wanted = DEFAULT_NUMWANT if numwant is None else min(numwant, MAX_NUMWANT)
-        swarm = store.by_hash.get(info_hash)
+        swarm = self._by_hash.get(info_hash)
         table = None if swarm is None else swarm.ipv4 if layout is IPV4 else swarm.ipv6
         if event is _NONE and swarm is not None and table is not None:
             # Most announces repeat what is known: one search finds the peer and shows that they do.
             bucket = table.bucket_of(peer_id)
             at = bucket.find(name)
             if at >= 0 and at % layout.stride == KIND_AT:
-                bucket[at + layout.age_after_kind] = store.ages.tick
+                bucket[at + layout.age_after_kind] = ages.tick
+                one_family = only_own_family or swarm.ipv4 is None or swarm.ipv6 is None
+                if one_family and self._at_random and not with_ids:
+                    packed = table.draw(kind, True, name[5:-20], wanted, self._random)
+                    peers4, peers6 = (packed, b"") if layout is IPV4 else (b"", packed)
+                    return _result(swarm, peers4, peers6)
                 asker = Asker(table, kind, name[5:-20], peer_id)
                 return self._answer(swarm, asker, wanted, with_ids, only_own_family)
         if len(peer_id) != 20 or len(info_hash) != 20 or len(ip) not in (4, 16):
@@ -174,11 +185,7 @@ class MemoryRegistry:
         peers: tuple[Peer, ...] = ()
         if ids is not None:
             peers = (*peers_of(peers4, IPV4.width, ids), *peers_of(peers6, IPV6.width, ids))
-        fields = (
-            swarm.complete, swarm.incomplete, swarm.downloaded, peers4, peers6, peers, unverified
-        )  # fmt: skip
-        # As `AnnounceResult(*fields)`, without a call in between.
-        return tuple.__new__(AnnounceResult, fields)
+        return _result(swarm, peers4, peers6, peers, unverified)
 
     def _stopped(
         self, swarm: TrackedSwarm | None, layout: PeerLayout, name: bytes
@@ -224,6 +231,20 @@ class MemoryRegistry:
         entry = self.store.take(swarm, table, bucket, at)
         self.store.put(swarm, table, entry._replace(flags=entry.flags & COMPLETED | verdict))
         return True
+
+
+def _result(
+    swarm: TrackedSwarm,
+    peers4: bytes,
+    peers6: bytes,
+    peers: tuple[Peer, ...] = (),
+    unverified: bool = False,
+) -> AnnounceResult:
+    fields = (
+        swarm.complete, swarm.incomplete, swarm.downloaded, peers4, peers6, peers, unverified
+    )  # fmt: skip
+    # As `AnnounceResult(*fields)`, without a call in between.
+    return _new(AnnounceResult, fields)
 
 
 def _check_owner(known: PeerEntry, key: int, address: bytes) -> None:

@@ -48,20 +48,33 @@ class PeerRing:
         return int.from_bytes(self.hashes[slot * HASH_LENGTH : (slot + 1) * HASH_LENGTH], "big")
 
     def window(self, count: int, own: bytes, random: Callable[[], float]) -> bytearray:
-        """Return `count` addresses, or all if there are fewer, but never `own`.
-
-        Not to be changed: it may be the ring itself.
-        """
+        """Return `count` addresses, or all if there are fewer, but never `own`."""
         addresses, width = self.addresses, self.width
-        size, length, start = len(addresses), count * self.width, 0
-        piece = addresses
+        size, length, at = len(addresses), count * self.width, 0
         if length < size:
-            start = int(random() * (size // width)) * width
-            piece = addresses[start : start + length]
-            if len(piece) < length:
-                piece += addresses[: length - len(piece)]
-        if own in piece:
-            return self._without(own, start, length)
+            at = int(random() * (size // width)) * width
+        piece = self.piece(at, min(length, size))
+        return self.piece_without(own, at, length) if own in piece else piece
+
+    def piece(self, at: int, length: int) -> bytearray:
+        """Return so many bytes from a place on, which go on at the beginning after the end."""
+        piece = self.addresses[at : at + length]
+        if len(piece) < length:
+            piece += self.addresses[: length - len(piece)]
+        return piece
+
+    def piece_without(self, own: bytes, at: int, length: int) -> bytearray:
+        """Return what `piece` returns without `own`; the address that follows is there instead."""
+        width = self.width
+        piece = self.piece(at, min(length + width, len(self.addresses)))
+        found = piece.find(own)
+        while found >= 0:
+            if found % width == 0:
+                del piece[found : found + width]
+            else:
+                found += 1  # the end of one address and the beginning of the next
+            found = piece.find(own, found)
+        del piece[length:]
         return piece
 
     def slots(self, count: int, random: Callable[[], float]) -> list[int]:
@@ -69,19 +82,3 @@ class PeerRing:
         number = len(self)
         start = int(random() * number) if count < number else 0
         return [slot % number for slot in range(start, start + min(count, number))]
-
-    def _without(self, own: bytes, start: int, length: int) -> bytearray:
-        # One more than wanted, in exchange for the one that is cut out.
-        addresses, width = self.addresses, self.width
-        enough = min(length + width, len(addresses))
-        piece = addresses[start : start + enough]
-        piece += addresses[: enough - len(piece)]
-        at = piece.find(own)
-        while at >= 0:
-            if at % width == 0:
-                del piece[at : at + width]
-            else:
-                at += 1  # the end of one address and the beginning of the next
-            at = piece.find(own, at)
-        del piece[length:]
-        return piece

@@ -141,14 +141,24 @@ class PeerTable:
         self, kind: int, visible: bool, own: bytes, wanted: int, random: Callable[[], float]
     ) -> bytes:
         """Return packed addresses by their `shares`, but never `own`."""
-        downloaders, seeds = self.downloaders, self.seeds
-        if kind or (seeds is self.partial_seeds):
-            # Both are nobody.
+        seeds, downloaders, nobody = self.seeds, self.downloaders, self._nobody
+        if kind or (seeds is nobody and self.partial_seeds is nobody):
             return bytes(downloaders.window(wanted, own, random))
-        shares = self.shares(kind, visible, wanted, random)
-        return b"".join(
-            [self.ring_of(of).window(number, own, random) for of, number in shares if number]
-        )
+        width = self.layout.width
+        number, others = len(seeds.addresses) // width, len(downloaders.addresses) // width
+        if self.partial_seeds is not nobody or wanted >= number + others:
+            shares = self.shares(kind, visible, wanted, random)
+            return b"".join([self.ring_of(of).window(count, own, random) for of, count in shares])
+        # What most announces ask for, in less time than by `shares` and `window`.
+        share = int(wanted * number / (number + others - visible) + random()) or 1
+        share = min(max(share, wanted - others + visible), number, wanted)
+        seeds_at, at = int(random() * number) * width, int(random() * others) * width
+        length = (wanted - share) * width
+        packed = b"".join((seeds.piece(seeds_at, share * width), downloaders.piece(at, length)))
+        if own in packed:
+            rest = downloaders.piece_without(own, at, length)
+            packed = b"".join((seeds.piece_without(own, seeds_at, share * width), rest))
+        return packed
 
     def draw_ids(
         self, kind: int, visible: bool, asker: bytes, wanted: int, random: Callable[[], float]

@@ -51,7 +51,11 @@ Later = Callable[[AnnounceResult | RegistryError], None]
 
 
 class Registry(Protocol):
-    """Remembers who is in which swarm."""
+    """Remembers who is in which swarm.
+
+    A peer is known by info-hash, peer id and address family. Info-hashes and peer ids have 20
+    bytes, addresses 4 or 16 (an IPv4 address in IPv6 is given as IPv4).
+    """
 
     def __len__(self) -> int: ...
 
@@ -78,7 +82,21 @@ class Registry(Protocol):
         only_own_family: bool = False,
         later: Later | None = None,
     ) -> AnnounceResult | None:
-        """Note that a peer is there (or has stopped) and return others for it to dial."""
+        """Note that a peer is there (or has stopped) and return others for it to dial.
+
+        Never the asker himself, nobody twice, and nobody who listens nowhere (port 0). Who wants
+        nothing is told of nobody who wants nothing: seeds are not told of seeds. Others get of
+        all by their numbers, but one seed at least. A peer is changed only by who has its key or
+        its address.
+
+        `left`: the bytes that it still has to get; `partial`: but it does not want them (BEP 21).
+        `numwant`: 0 or more, None for DEFAULT_NUMWANT; MAX_NUMWANT is the most. `now` is in
+        seconds and never goes back. `with_ids` fills in `peers`. `only_own_family`: the reply can
+        hold no other addresses (BEP 15); else those of its own family come first.
+
+        None: the answer comes by `later(answer)`. Raises RegistryError, or gives it to `later`, if
+        the announce is refused.
+        """
 
     def scrape(
         self,
@@ -88,7 +106,22 @@ class Registry(Protocol):
         """Return what is known of some torrents; those that are not known are left out."""
 
     def torrents(self, limit: int | None = None) -> Iterator[ScrapeFile]:
-        """Yield what is known of all torrents, or of the first `limit`, the oldest first."""
+        """Yield what is known of all torrents, or of the first `limit`, the oldest first.
+
+        Announces may come between the steps.
+        """
 
     def expire(self, now: float) -> int:
-        """Forget some of those that have been silent too long; return how many."""
+        """Forget some of those that have been silent too long; return how many.
+
+        To be called about once a second.
+        """
+
+    def verified(self, info_hash: bytes, peer_id: bytes, ip: bytes, port: int) -> bool:
+        """Hand a peer out from now on; False if it is not there, or at another address by now."""
+
+    def unreachable(self, info_hash: bytes, peer_id: bytes, ip: bytes, port: int) -> bool:
+        """Hide a peer, and call it unverified no more, until its address changes.
+
+        False if it is not there, or at another address by now.
+        """
