@@ -263,7 +263,7 @@ def test_a_firewall_that_refuses_says_so(net: Net) -> None:
 def test_bursts_are_as_long_as_nobody_is_hurt(net: Net) -> None:
     assert net.fabric.burst_bytes(A, B) > 40 * SEGMENT
     net.fabric.set_access(Access(Link(bandwidth=1_000_000, queue_bytes=40_000), Link()), A)
-    assert net.fabric.burst_bytes(A, B) == 4 * SEGMENT
+    assert net.fabric.burst_bytes(A, B) == 3 * SEGMENT
     net.fabric.set_access(Access(Link(bandwidth=1000), Link()), A)
     assert net.fabric.burst_bytes(A, B) == SEGMENT
     net.fabric.set_access(Access(Link(loss=RandomLoss(0.1)), Link()), A)

@@ -47,8 +47,8 @@ def test_what_takes_no_time_needs_no_event() -> None:
         (Link(), MOST_BURST_BYTES // SEGMENT),
         (Link(Uniform(1, 2)), MOST_BURST_BYTES // SEGMENT),
         (Link(duplicate=0.1), 1),
-        (Link(bandwidth=50 * SEGMENT * 5), 5),
-        (Link(bandwidth=50 * SEGMENT * 5, queue_bytes=12 * SEGMENT), 2),
+        (Link(bandwidth=100 * SEGMENT * 5), 5),
+        (Link(bandwidth=100 * SEGMENT * 5, queue_bytes=16 * SEGMENT), 2),
         (Link(bandwidth=1), 1),
     ],
 )

@@ -132,7 +132,7 @@ def test_an_earlier_task_does_not_pile_up_calls() -> None:
     host.boot(program)
     world.run(seconds=100.0)
     assert count == pytest.approx(1000, abs=2)
-    assert len(world._heap) < 5
+    assert len(world._queue) < 5
 
 
 def test_what_a_turn_spends_it_is_busy_for() -> None:

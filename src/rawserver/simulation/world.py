@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from heapq import heappop, heappush
+from heapq import heappop
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from rawserver.simulation.block_pool import BlockPool
 from rawserver.simulation.collector import rare_collections
+from rawserver.simulation.event_queue import Entry, EventQueue
 from rawserver.simulation.fabric import Fabric
 from rawserver.simulation.guard import RealWorldGuard
 from rawserver.simulation.kernel_timers import KernelTimers
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 # Not zero, so that a time that was forgotten to be set is seen.
 BEGINNING = 1000.0
-
-# When it happens, what decides between those of one time, their order else, and the call.
-_Entry = tuple[float, float, int, Callable[..., object], tuple[Any, ...]]
 
 
 class Event:
@@ -75,9 +73,10 @@ class World:
         self.kept_faults: frozenset[int] | None = None
         # Entered while the world runs: what watches over its determinism.
         self.guard: AbstractContextManager[object] = RealWorldGuard()
-        self._heap: list[_Entry] = []
-        # What is due at this very moment. The heap takes it if there is anything else of now.
-        self._soon: list[_Entry] = []
+        self._queue = EventQueue()
+        self._push = self._queue.push
+        # What is due at this very moment. The queue takes it if there is anything else of now.
+        self._soon: list[Entry] = []
         self._is_running = False
         self._sequence = count()
         self._draw = self.random.random
@@ -111,7 +110,7 @@ class World:
         """
         event = Event(self.now + delay, func, args)
         entry = (event.at, self._draw(), next(self._sequence), event.happen, ())
-        heappush(self._heap, entry)
+        self._push(entry)
         return event
 
     def draw_tie(self) -> float:
@@ -128,7 +127,7 @@ class World:
         """
         if at < self.now:
             at = self.now
-        heappush(self._heap, (at, tie, next(self._sequence), func, args))
+        self._push((at, tie, next(self._sequence), func, args))
 
     def call_soon(self, tie: float, func: Callable[..., object]) -> None:
         """Call `func()` at this time, as `call_at` does."""
@@ -136,12 +135,12 @@ class World:
         if self._is_running:
             self._soon.append(entry)
         else:
-            heappush(self._heap, entry)
+            self._push(entry)
 
     def next_at(self) -> float | None:
         """Return when something will happen next; None if nothing will."""
         self._settle()
-        return self._heap[0][0] if self._heap else None
+        return self._queue.present[0][0] if self._queue.refill() else None
 
     # Hosts.
 
@@ -190,17 +189,18 @@ class World:
         return held
 
     def _run(self, until: float, condition: Callable[[], object] | None) -> bool:
-        heap, soon = self._heap, self._soon
+        queue, soon = self._queue, self._soon
+        present = queue.present
         was_running, self._is_running = self._is_running, True
         events = before = self.events
         try:
-            while heap and heap[0][0] <= until:
-                at, _, _, func, args = heappop(heap)
+            while (present or queue.refill()) and present[0][0] <= until:
+                at, _, _, func, args = heappop(present)
                 self.now = at
                 events += 1
                 func(*args)
                 while soon:
-                    if len(soon) > 1 or (heap and heap[0][0] <= self.now):
+                    if len(soon) > 1 or (present and present[0][0] <= self.now):
                         self._settle()
                         break
                     if condition is not None and condition():
@@ -216,15 +216,16 @@ class World:
             self._settle()
 
     def _settle(self) -> None:
-        """Have the heap take what is due at once."""
+        """Have the queue take what is due at once."""
         for entry in self._soon:
-            heappush(self._heap, entry)
+            self._push(entry)
         self._soon.clear()
 
     def step(self) -> None:
         """Have the next thing happen."""
         self._settle()
-        at, _, _, func, args = heappop(self._heap)
+        self._queue.refill()
+        at, _, _, func, args = heappop(self._queue.present)
         self.now = at
         self.events += 1
         func(*args)
@@ -233,7 +234,7 @@ class World:
     def pass_by(self, seconds: float) -> None:
         """Have that happen which is due within so many seconds, which pass."""
         until = self.now + seconds
-        while self._heap and self._heap[0][0] <= until:
+        while (at := self.next_at()) is not None and at <= until:
             self.step()
         if until > self.now:
             self.now = until
