@@ -72,6 +72,8 @@ class Upload:
 
     def interest_changed(self, peer: Peer) -> None:
         """Fill a free slot at once: a newcomer does not wait for the next round."""
+        if peer.am_choking and not peer.peer_interested:
+            return  # it held none, and nobody waits as long as one is free
         self._apply(self._choker.interest_changed(list(self._peers), peer))
 
     def tell_of(self, index: int) -> None:
