@@ -246,6 +246,13 @@ def a_seed_may_become_a_leecher_again(desk: Desk) -> None:
     assert desk.told(0) == [1]
 
 
+def one_who_is_left_alone_is_told_of_nobody(desk: Desk) -> None:
+    for wanted in (None, 0, 1):
+        desk.announce(0, 0)
+        assert desk.announce(0, 1, numwant=wanted) == AnnounceResult(0, 1, 0)
+        assert desk.announce(0, 1, numwant=wanted) == AnnounceResult(0, 1, 0)
+
+
 def a_peer_that_moves_is_known_by_its_key(desk: Desk) -> None:
     desk.fill(1)
     desk.announce(1, key=b"secret")

@@ -146,7 +146,7 @@ class PeerTable:
             return bytes(downloaders.window(wanted, own, random))
         width = self.layout.width
         number, others = len(seeds.addresses) // width, len(downloaders.addresses) // width
-        if self.partial_seeds is not nobody or wanted >= number + others:
+        if self.partial_seeds is not nobody or wanted >= number + others - visible:
             shares = self.shares(kind, visible, wanted, random)
             return b"".join([self.ring_of(of).window(count, own, random) for of, count in shares])
         # What most announces ask for, in less time than by `shares` and `window`.
