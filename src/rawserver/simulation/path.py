@@ -63,26 +63,29 @@ class Path:
         self.last_entry = 0.0
         # Found out when a stream first asks: datagrams never do. 0 until then.
         self._burst_bytes = 0
-        every = self.every()
+        # In one go, for a node of a DHT speaks to somebody new all the time.
+        is_clean = True
+        varies = False
+        limited = 0
+        for each in directions if down is None else (*directions, down):
+            delay += each.constant
+            is_clean = is_clean and each.is_clean
+            varies = varies or each.varying is not None
+            limited += each.bandwidth is not None
         # The constant part of the latency.
-        self.delay = delay + sum(each.constant for each in every)
-        self.is_clean = all(each.is_clean for each in every)
+        self.delay = delay
+        self.is_clean = is_clean
         # True if every packet takes just `delay`.
-        self.is_constant = self.is_clean and all(
-            each.varying is None and each.bandwidth is None for each in every
-        )
+        self.is_constant = is_clean and not varies and not limited
         # True if nothing is to be done but to wait.
-        self.is_plain = self.is_constant and sender is None and self.delay > 0
+        self.is_plain = self.is_constant and sender is None and delay > 0
         # True if all that happens on the way are the queues of `up`, if that has one, and `down`,
         # with a constant time between them, `after_up`: as between most homes.
         self.up = directions[0] if directions and directions[0].bandwidth is not None else None
-        self.after_up = self.delay
+        self.after_up = delay
+        ends = (self.up is not None) + (down is not None and down.bandwidth is not None)
         self.is_steady = (
-            self.is_clean
-            and sender is None
-            and self.delay > 0
-            and all(each.varying is None for each in every)
-            and all(each.bandwidth is None for each in directions[1:])
+            is_clean and not varies and limited == ends and sender is None and delay > 0
         )
 
     def every(self) -> tuple[Direction, ...]:
