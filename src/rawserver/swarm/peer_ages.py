@@ -16,10 +16,10 @@ class PeerAges:
     Peers are forgotten within a lifetime after they are too old: until then no byte comes round.
     """
 
-    __slots__ = ("_number", "_tick_seconds", "ends_at", "fresh", "tick")
+    __slots__ = ("_number", "ends_at", "fresh", "tick", "tick_seconds")
 
     def __init__(self, lifetime_seconds: float) -> None:
-        self._tick_seconds = lifetime_seconds / TICKS_IN_LIFETIME
+        self.tick_seconds = lifetime_seconds / TICKS_IN_LIFETIME
         self._number = -_TICKS_TO_BE_SURE
         # The present tick and when it ends, in seconds.
         self.tick = 0
@@ -29,23 +29,19 @@ class PeerAges:
 
     def advance(self, now: float) -> bool:
         """Go on to the tick of `now`; return whether all peers from before are too old."""
-        number = int(now // self._tick_seconds)
+        number = int(now // self.tick_seconds)
         passed = number - self._number
         if passed <= 0:
             return False
         self._number = number
         self.tick = number % _TICKS_IN_BYTE
-        self.ends_at = (number + 1) * self._tick_seconds
+        self.ends_at = (number + 1) * self.tick_seconds
         self.fresh = bytes(
             [(number - age) % _TICKS_IN_BYTE for age in range(TICKS_IN_LIFETIME + 1)]
         )
         return passed >= _TICKS_TO_BE_SURE
 
-    def seconds(self, tick: int) -> float:
-        """Return how long ago the tick of a peer was, at least."""
-        return (self.tick - tick) % _TICKS_IN_BYTE * self._tick_seconds
-
     def tick_of(self, seconds: float) -> int | None:
         """Return the tick of so long ago; None if that is too long."""
-        ticks = int(seconds // self._tick_seconds)
+        ticks = int(seconds // self.tick_seconds)
         return None if ticks > TICKS_IN_LIFETIME else (self.tick - ticks) % _TICKS_IN_BYTE

@@ -33,7 +33,7 @@ class SwarmStore:
         self._cipher = make_cipher(random)
         self._max_torrents = max_torrents
         self._max_peers = max_peers
-        self._keeps_dead = keeps_dead
+        self.keeps_dead = keeps_dead
         self._hides_unverified = hides_unverified
 
     def advance(self, now: float) -> None:
@@ -115,6 +115,6 @@ class SwarmStore:
         )
 
     def _forget_if_dead(self, swarm: TrackedSwarm) -> None:
-        if not self._keeps_dead and not swarm.tables():
+        if not self.keeps_dead and not swarm.tables():
             del self.by_hash[swarm.info_hash]
             self.chain.remove(swarm)
