@@ -132,7 +132,9 @@ def test_a_reply_with_peer_ids() -> None:
     assert result_of(reply, True) == AnnounceResult(0, 2, 0, four * 2, six, peers, False)
 
 
-@pytest.mark.parametrize("reply", [[1, 2], [1, 2, 3, None, b"", 0], [1, 2, 3, b"", 0, 0], 7])
+@pytest.mark.parametrize(
+    "reply", [[1, 2], [1, 2, 3, None, b"", 0], [1, 2, 3, b"", 0, 0], [1, 2, 3, b"x", b"", 0], 7]
+)
 def test_what_is_no_reply_to_an_announce(reply: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         result_of(reply, False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
@@ -164,7 +166,7 @@ def result_of(reply: list[int | bytes], with_ids: bool) -> AnnounceResult:
     """Read the reply to an announce; ValueError if it is none."""
     complete, incomplete, downloaded, peers4, peers6, hidden = reply
     if not (isinstance(peers4, bytes) and isinstance(peers6, bytes)):
-        raise ValueError("peers are bytes")
+        raise ValueError("an answer that is none of ours")
     peers: tuple[Peer, ...] = ()
     if with_ids:
         peers = (*_whole_peers(peers4, 4), *_whole_peers(peers6, 16))
@@ -208,15 +210,17 @@ def _whole_peers(members: bytes, length: int) -> list[Peer]:
 
 def addresses_of(members: bytes, length: int) -> bytes:
     """Return the addresses of `length` bytes with which members begin, one after the other."""
-    size = length + _PEER_ID_LENGTH
-    count = len(members) // size
-    if not count:
+    if not members:
         return b""
-    # Byte by byte of all addresses at once: a third of the time of one address after the other.
-    packed = bytearray(count * length)
-    for place in range(length):
-        packed[place::length] = members[place::size]
-    return bytes(packed)
+    count, rest = divmod(len(members), length + _PEER_ID_LENGTH)
+    if rest:
+        raise ValueError("an answer that is none of ours")
+    return b"".join(_struct_of(count, length).unpack(members))
+
+
+@lru_cache(maxsize=2 * (MAX_NUMWANT + 1))
+def _struct_of(count: int, length: int) -> Struct:
+    return Struct(f"{length}s{_PEER_ID_LENGTH}x" * count)
 
 
 def _sha1(script: str) -> str:
