@@ -2,7 +2,6 @@ from collections import Counter
 from random import Random
 
 from kit.registry_promises import Desk, numbers
-
 from rawserver.swarm.memory_registry import MemoryRegistry
 from rawserver.swarm.nearest import by_labels, nearest_first
 from rawserver.wire.compact_peers import ip_to_bytes

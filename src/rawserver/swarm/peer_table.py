@@ -108,10 +108,12 @@ class PeerTable:
         self.shrink()
         return entry
 
-    def shrink(self) -> None:
-        """Give up buckets that are too many for the peers."""
-        while not self.pins and self.num_peers < LEAST_IN_A_BUCKET * (len(self.buckets) - 1):
-            self._merge()
+    def shrink(self) -> bool:
+        """Give up a bucket if there are too many for the peers; return whether there were."""
+        if self.pins or self.num_peers >= LEAST_IN_A_BUCKET * (len(self.buckets) - 1):
+            return False
+        self._merge()
+        return True
 
     def ring_of(self, kind: int) -> PeerRing:
         """Return the ring of a kind of peers that are not hidden."""

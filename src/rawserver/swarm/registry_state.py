@@ -81,7 +81,6 @@ def dump(registry: MemoryRegistry, now: float) -> Iterator[bytes]:
                         writer.begin(swarm)
             finally:
                 table.pins -= 1
-                table.shrink()
         if writer.is_full:
             yield writer.chunk()
     if writer.records:

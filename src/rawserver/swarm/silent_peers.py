@@ -48,10 +48,16 @@ class Sweep:
         for swarm in self._store.chain:
             for table in swarm.tables():
                 place = 0
-                while place < len(table.buckets):
-                    yield self._sweep_bucket(swarm, table, table.buckets[place])
-                    place += 1
+                table.pins += 1  # or the last buckets would be put into those that we have left
+                try:
+                    while place < len(table.buckets):
+                        yield self._sweep_bucket(swarm, table, table.buckets[place])
+                        place += 1
+                finally:
+                    table.pins -= 1
                 length += place
+                while table.shrink():
+                    yield 0
         self._length = length
 
     def _sweep_bucket(self, swarm: TrackedSwarm, table: PeerTable, bucket: bytearray) -> int:
@@ -60,11 +66,8 @@ class Sweep:
         old = ages.translate(None, self._store.ages.fresh)
         if not old:
             return 0
-        table.pins += 1  # or the bucket could go while we are in it
         # From the end: the last one gets the place of one that is forgotten.
         for place in range(len(ages) - 1, -1, -1):
             if ages[place] in old:
                 self._store.forget(swarm, table, bucket, place * layout.stride)
-        table.pins -= 1
-        table.shrink()
         return len(old)
