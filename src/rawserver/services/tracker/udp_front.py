@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hmac import compare_digest as is_same
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,7 @@ class UdpFront:
         datagrams: list[bytes],
     ) -> list[bytes | None]:
         # One piece, because a call for each step would cost as much as the steps.
-        tracker, accepts, announce = self._tracker, self._ids.accepts, registry.announce
+        tracker, known_id, accepts = self._tracker, self._ids.known_id, self._ids.accepts
         unpack, pack_head = ANNOUNCE_WITHOUT_AMOUNTS.unpack_from, ANNOUNCE_REPLY_HEAD.pack
         interval, intervals, now = tracker.interval, self._drawn_intervals(), self._time()
         replies: list[bytes | None] = []
@@ -114,14 +115,14 @@ class UdpFront:
             if action != ANNOUNCE or left < 0 or event > _STOPPED or said != NO_IP:
                 replies.append(self._answer(udp_socket, address, data))
                 continue
-            if not accepts(cid, ip):
+            if not is_same(known_id(ip, b""), cid) and not accepts(cid, ip):
                 self._counters.dropped += 1
                 replies.append(None)
                 continue
             most = MOST_PEERS_IPV4 if len(ip) == 4 else MOST_PEERS_IPV6
             numwant = None if want < 0 else want if want < most else most
             try:
-                result = announce(
+                result = registry.announce(
                     info_hash, peer_id, ip, port, left, EVENTS[event], numwant, now,
                     b"%08X" % key if key else b"", only_own_family=True,
                 )  # fmt: skip
