@@ -17,7 +17,7 @@ TICK = LIFETIME / 64
 
 def make(**options: Any) -> tuple[MemoryRegistry, KnownHere]:
     memory = MemoryRegistry(random.Random(1), peer_lifetime_seconds=LIFETIME, **options)
-    return memory, KnownHere(memory, LIFETIME)
+    return memory, KnownHere(memory)
 
 
 def enter(memory: MemoryRegistry, peer_id: bytes, **fields: Any) -> None:

@@ -26,7 +26,7 @@ HASH, PEER = b"\xab" * 20, b"-XX0001-abcdefghijkl"
 KEYS = f"rs:{{{'ab' * 20}}}:"
 ASKED = Announce(
     info_hash=HASH, peer_id=PEER, ip=b"\1\2\3\4", port=258, left=5, event=Event.NONE,
-    numwant=None, now=90.0, key=b"key", with_ids=False, partial=False, only_own_family=False,
+    numwant=50, now=90.0, key=b"key", with_ids=False, partial=False, only_own_family=False,
     later=None,
 )  # fmt: skip
 
@@ -71,11 +71,6 @@ def test_what_the_tracker_is_told_to_do_is_in_the_command() -> None:
     words = commands(keep_dead=True, hide_unverified=True).announce(ASKED, 100.0, 0).words
     assert words[6] == 1
     assert words[17] == "h"
-
-
-@pytest.mark.parametrize(("numwant", "asked_for"), [(None, 50), (0, 0), (200, 200), (9999, 200)])
-def test_how_many_peers_are_asked_for(numwant: int | None, asked_for: int) -> None:
-    assert commands().announce(ASKED, 100.0, numwant).words[13] == asked_for
 
 
 def test_what_is_written_later() -> None:

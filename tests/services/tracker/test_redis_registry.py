@@ -152,6 +152,20 @@ def test_the_store_answers(loop: RawServer, store: Store, ask: Callable[..., Ask
     assert real >= 0
 
 
+@pytest.mark.parametrize(("numwant", "asked_for"), [(None, 7), (0, 0), (9, 9), (9999, 9)])
+def test_as_many_peers_are_asked_for_as_are_wanted_within_the_limit(
+    loop: RawServer,
+    store: Store,
+    make: Callable[..., RedisRegistry],
+    numwant: int | None,
+    asked_for: int,
+) -> None:
+    registry = make(numwant=7, max_numwant=9)
+    asked = Asked(registry, loop.network.time(), numwant=numwant)
+    run_until(loop, lambda: asked.outcomes)
+    assert store.announces[0][13] == b"%d" % asked_for
+
+
 def test_a_turn_of_announces_is_one_write(
     loop: RawServer, store: Store, ask: Callable[..., Asked]
 ) -> None:

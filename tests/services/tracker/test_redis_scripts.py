@@ -57,7 +57,7 @@ class Swarm:
     def announce(self, number: int, *, age: float = 0.0, **fields: Any) -> AnnounceResult | int:
         asked = Announce(
             info_hash=HASH, peer_id=peer_id(number), ip=address(number), port=number, left=0,
-            event=Event.NONE, numwant=None, now=self.now - age, key=b"", with_ids=False,
+            event=Event.NONE, numwant=50, now=self.now - age, key=b"", with_ids=False,
             partial=False, only_own_family=False, later=None,
         )._replace(**fields)  # fmt: skip
         reply = self.run(self.commands.announce(asked, self.now, asked.numwant))

@@ -12,7 +12,7 @@ IPV4, IPV6 = bytes(4), bytes(16)
 
 def announce(peer_id: bytes = PEER, now: float = 0.0, **fields: Any) -> Announce:
     whole = Announce(
-        info_hash=HASH, peer_id=peer_id, ip=IPV4, port=1, left=0, event=Event.NONE, numwant=None,
+        info_hash=HASH, peer_id=peer_id, ip=IPV4, port=1, left=0, event=Event.NONE, numwant=50,
         now=now, key=b"", with_ids=False, partial=False, only_own_family=False, later=None,
     )  # fmt: skip
     return whole._replace(**fields)

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator
 
 from rawserver.services.tracker.redis_commands import Announce, Completions, Writable
 from rawserver.swarm.memory_registry import MemoryRegistry
-from rawserver.swarm.peer_ages import TICKS_IN_LIFETIME
 from rawserver.swarm.peer_entry import HIDDEN, PARTIAL_SEED, SEED, PeerEntry
 from rawserver.swarm.peer_table import PeerTable
 from rawserver.swarm.tracked_swarm import TrackedSwarm
 from rawserver.wire.announce_request import Event
 
+# An age is one byte.
+TICKS_IN_BYTE = 256
+
 
 class KnownHere:
     """Goes through a registry in memory: its peers, and how often each torrent was completed."""
 
-    def __init__(self, memory: MemoryRegistry, lifetime_seconds: float) -> None:
+    def __init__(self, memory: MemoryRegistry) -> None:
         self._store = memory.store
-        # Ages are known to a tick. Better too old than too young: what the store knows is newer.
-        self._tick_seconds = lifetime_seconds / TICKS_IN_LIFETIME
 
     def items(self, now: Callable[[], float]) -> Iterator[Writable]:
         """Yield each peer as it announced last, and completions, of one torrent after another.
@@ -46,7 +46,9 @@ class KnownHere:
             table.pins -= 1
 
     def _announce(self, info_hash: bytes, entry: PeerEntry, now: float) -> Announce:
-        kind = entry.kind & ~HIDDEN
+        kind, ages = entry.kind & ~HIDDEN, self._store.ages
+        # Known to a tick. Better too old than too young: what the store knows is newer.
+        ticks = (ages.tick - entry.age) % TICKS_IN_BYTE + 1
         return Announce(
             info_hash=info_hash,
             peer_id=entry.peer_id,
@@ -55,7 +57,7 @@ class KnownHere:
             left=0 if kind == SEED else 1,
             event=Event.NONE,
             numwant=0,
-            now=now - self._store.ages.seconds(entry.age) - self._tick_seconds,
+            now=now - ticks * ages.tick_seconds,
             key=b"",
             with_ids=False,
             partial=kind == PARTIAL_SEED,

@@ -16,7 +16,7 @@ from rawserver.services.tracker.redis_scripts import (
     SCRAPE,
     VERDICT,
 )
-from rawserver.swarm.registry import DEFAULT_NUMWANT, MAX_NUMWANT, AnnounceResult, Later
+from rawserver.swarm.registry import MAX_NUMWANT, AnnounceResult, Later
 from rawserver.wire.announce_request import Event
 from rawserver.wire.compact_peers import Peer, ip_to_text
 from rawserver.wire.scrape import ScrapeFile
@@ -39,7 +39,7 @@ class Announce(NamedTuple):
     port: int
     left: int
     event: Event
-    numwant: int | None
+    numwant: int
     now: float
     key: bytes
     with_ids: bool
@@ -107,7 +107,7 @@ class RedisCommands:
         scripts = [pack_command("SCRIPT", "LOAD", script) for script in _SCRIPTS]
         return [*scripts, pack_command("TIME"), pack_command("INFO", "server")]
 
-    def announce(self, asked: Announce, now: float, numwant: int | None) -> Command:
+    def announce(self, asked: Announce, now: float, numwant: int) -> Command:
         """Return an announce that was made at `asked.now`, and is written `now`."""
         family, twin = (b"4", b"6") if len(asked.ip) == 4 else (b"6", b"4")
         kind = b"s" if asked.left == 0 else b"u" if asked.partial else b"l"
@@ -119,7 +119,7 @@ class RedisCommands:
             *self._common, asked.peer_id + family, asked.peer_id + twin,
             asked.ip + asked.port.to_bytes(2, "big"), asked.digest or digest_of(asked.key), kind,
             _EVENTS.get(asked.event, b"n"),
-            DEFAULT_NUMWANT if numwant is None else min(numwant, MAX_NUMWANT),
+            numwant,
             int((now - asked.now) * 1000), int(self._random() * 2**30),
             asked.flags, options,
         )  # fmt: skip

@@ -75,6 +75,8 @@ class RedisRegistry:
         peer_lifetime_seconds: float = PEER_LIFETIME_SECONDS,
         keep_dead: bool = False,
         hide_unverified: bool = False,
+        numwant: int = DEFAULT_NUMWANT,
+        max_numwant: int = MAX_NUMWANT,
         timeout: float = TIMEOUT_SECONDS,
         tls: TlsClient | None = None,
         report: Callable[[str], None] | None = None,
@@ -85,14 +87,17 @@ class RedisRegistry:
         kept: Kept = {"keep_dead": keep_dead, "hide_unverified": hide_unverified}
         self._raw_server = raw_server
         self._limits = max_torrents, max_peers
+        self._numwant = numwant
+        self._max_numwant = max_numwant
         self.memory = MemoryRegistry(
             random,
             max_torrents=max_torrents,
             max_peers=max_peers,
             peer_lifetime_seconds=lifetime,
+            max_numwant=max_numwant,
             **kept,
         )
-        self._here = KnownHere(self.memory, lifetime)
+        self._here = KnownHere(self.memory)
         self._known = LastKnown(lifetime)
         self._condition = StoreCondition(raw_server, str(address), report)
         self._commands = RedisCommands(random.random, lifetime, **kept)
@@ -192,8 +197,9 @@ class RedisRegistry:
         Raises RegistryError, or gives it to `later`, for who has neither the key nor the address
         of the peer's entry, and for who is new when as many are kept here as may be.
         """
+        wanted = self._numwant if numwant is None else min(numwant, self._max_numwant)
         asked = Announce(
-            info_hash, peer_id, ip, port, left, event, numwant, now, key,
+            info_hash, peer_id, ip, port, left, event, wanted, now, key,
             with_ids, partial, only_own_family, later,
         )  # fmt: skip
         self._now = now
@@ -203,7 +209,7 @@ class RedisRegistry:
         max_torrents, max_peers = self._limits
         if memory.num_peers >= max_peers or len(memory) >= max_torrents:
             self._note_here(asked, 0)  # who is new is refused by this
-        command = self._commands.announce(asked, now, numwant)
+        command = self._commands.announce(asked, now, wanted)
         if self._ask(command, lambda reply: self._answered(asked, reply)):
             return None
         self._condition.is_troubled("it does not keep up")
@@ -260,7 +266,7 @@ class RedisRegistry:
         if self._client.ready:
             self._write_back.start()
 
-    def _note_here(self, asked: Announce, numwant: int | None) -> AnnounceResult:
+    def _note_here(self, asked: Announce, numwant: int) -> AnnounceResult:
         return self.memory.announce(
             asked.info_hash, asked.peer_id, asked.ip, asked.port, asked.left, asked.event,
             numwant, asked.now, asked.key, with_ids=asked.with_ids, partial=asked.partial,
@@ -273,10 +279,9 @@ class RedisRegistry:
         is_leecher = asked.left > 0 and not asked.partial
         if not is_leecher or asked.with_ids or asked.event is Event.STOPPED:
             return result
-        wanted = DEFAULT_NUMWANT if asked.numwant is None else min(asked.numwant, MAX_NUMWANT)
         own = asked.ip + asked.port.to_bytes(2, "big")
         only = len(asked.ip) if asked.only_own_family else 0
-        return self._known.filled_up(asked.info_hash, result, wanted, own, only)
+        return self._known.filled_up(asked.info_hash, result, asked.numwant, own, only)
 
     # The NAT check's verdicts.
 
