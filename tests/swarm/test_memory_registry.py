@@ -356,3 +356,18 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_how_many_are_told_to_who_does_not_say_and_at_most_can_be_said() -> None:
+    registry = MemoryRegistry(Random(1), numwant=3, max_numwant=5)
+    for number in range(20):
+        address = b"\x0a\x00\x00" + bytes([number])
+        registry.announce(HASH, b"-XX0001-%012d" % number, address, 6881, 1, Event.NONE, 0, 0.0)
+
+    def told(numwant: int | None) -> int:
+        asker = b"-XX0001-askeraskeras"
+        address = b"\x0a\x00\x00\xff"
+        result = registry.announce(HASH, asker, address, 6881, 1, Event.NONE, numwant, 0.0)
+        return len(result.peers4) // 6
+
+    assert [told(numwant) for numwant in (None, 2, 5, 6, 1000)] == [3, 2, 5, 5, 5]

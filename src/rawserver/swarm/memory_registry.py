@@ -49,7 +49,8 @@ class MemoryRegistry:
 
     A peer that announces by IPv4 and by IPv6 (BEP 7) is kept, counted and handed out as two. A
     torrent without peers is forgotten, and with it how often it was completed, unless `keep_dead`.
-    With `hide_unverified` nobody is handed out before `verified` is told of him. `choose` picks
+    With `hide_unverified` nobody is handed out before `verified` is told of him. Who does not say
+    how many he wants gets `numwant` peers, nobody more than `max_numwant`. `choose` picks
     those for an asker from a sample of his family's.
     """
 
@@ -62,6 +63,8 @@ class MemoryRegistry:
         peer_lifetime_seconds: float = PEER_LIFETIME_SECONDS,
         keep_dead: bool = False,
         hide_unverified: bool = False,
+        numwant: int = DEFAULT_NUMWANT,
+        max_numwant: int = MAX_NUMWANT,
         choose: Choose | None = None,
     ) -> None:
         self.store = SwarmStore(
@@ -74,6 +77,8 @@ class MemoryRegistry:
         )
         self._ages = self.store.ages
         self._by_hash = self.store.by_hash
+        self._numwant = numwant
+        self._max_numwant = max_numwant
         self._random = random.random
         self._at_random = choose is None
         self._choice = PeerChoice(random.random, choose)
@@ -115,7 +120,7 @@ class MemoryRegistry:
         kind = SEED if left == 0 else PARTIAL_SEED if partial else DOWNLOADER
         layout = IPV4 if len(ip) == 4 else IPV6
         name = layout.name.pack(kind, crc32(key) if key else 0, ip, port, peer_id)
-        wanted = DEFAULT_NUMWANT if numwant is None else min(numwant, MAX_NUMWANT)
+        wanted = self._numwant if numwant is None else min(numwant, self._max_numwant)
         swarm = self._by_hash.get(info_hash)
         table = None if swarm is None else swarm.ipv4 if layout is IPV4 else swarm.ipv6
         if event is _NONE and swarm is not None and table is not None:
