@@ -38,7 +38,7 @@ class Section(Protocol):
     def restore(self, blocks: Iterable[bytes], now: float, away: float) -> None:
         """Take it back, `away` seconds after it was dumped.
 
-        ValueError if it makes no sense; there is nothing of it then.
+        ValueError if it makes no sense; what came before that may be there.
         """
 
 
