@@ -15,6 +15,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=[*PARTS, "all"], default="all")
     parser.add_argument("--peers", type=int, default=50, help="of the swarm (default: 50)")
     parser.add_argument("--size", type=sizes, default="8M", help="of its content (default: 8M)")
+    parser.add_argument("--piece", type=sizes, help="length of its pieces (default: by its size)")
     parser.add_argument("--hosts", type=int, default=3000, help="others (default: 3000)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of pings (default: 10)")
     parser.add_argument("--seed", type=int, default=1)
@@ -34,4 +35,5 @@ def run(part: str, options: argparse.Namespace) -> str:
         return idle.measure(options.hosts, options.seed)
     if part == "datagrams":
         return datagrams.measure(options.hosts, options.seconds, options.seed)
-    return swarm.measure(options.peers, options.size, options.seed)
+    piece_length = options.piece or swarm.piece_length_of(options.size)
+    return swarm.measure(options.peers, options.size, piece_length, options.seed)

@@ -12,10 +12,10 @@ MIB = KIB * KIB
 
 
 class RunTime:
-    """CPU seconds of a part of a run, with its events and the virtual seconds that passed."""
+    """CPU and wall seconds of a part of a run, its events, and the virtual seconds that passed."""
 
     def __init__(self) -> None:
-        self.cpu_seconds = self.virtual_seconds = 0.0
+        self.cpu_seconds = self.wall_seconds = self.virtual_seconds = 0.0
         self.events = self.deliveries = 0
 
     def cells(self) -> list[str]:
@@ -26,20 +26,22 @@ class RunTime:
             f"{self.events / self.cpu_seconds:,.0f}",
             f"{self.deliveries:,}",
             f"{self.virtual_seconds / self.cpu_seconds:.3g}",
+            f"{self.wall_seconds:.1f}",
         ]
 
 
-HEADER = ["CPU seconds", "events", "events/s", "packets", "simulated s/s"]
+HEADER = ["CPU seconds", "events", "events/s", "packets", "simulated s/s", "wall seconds"]
 
 
 @contextmanager
 def timed(world: World) -> Iterator[RunTime]:
     """Measure the block."""
     found = RunTime()
-    began = time.process_time()
+    began, wall_began = time.process_time(), time.monotonic()
     events, deliveries, now = world.events, world.trace.deliveries, world.now
     yield found
     found.cpu_seconds = time.process_time() - began
+    found.wall_seconds = time.monotonic() - wall_began
     found.events, found.virtual_seconds = world.events - events, world.now - now
     found.deliveries = world.trace.deliveries - deliveries
 

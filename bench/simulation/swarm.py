@@ -18,11 +18,11 @@ def piece_length_of(size: int) -> int:
     return length
 
 
-def measure(peers: int, size: int, seed: int) -> str:
+def measure(peers: int, size: int, piece_length: int, seed: int) -> str:
     """Return a table of how fast so many peers fetch so many bytes."""
     world = World(seed)
     before = resident_bytes()
-    swarm = SwarmWorld(world, size=size, piece_length=piece_length_of(size))
+    swarm = SwarmWorld(world, size=size, piece_length=piece_length)
     swarm.add_seed()
     others = [swarm.add_peer() for _ in range(peers)]
     with timed(world) as run_time:
@@ -30,7 +30,11 @@ def measure(peers: int, size: int, seed: int) -> str:
     complete = sum(peer.completed_at is not None for peer in others)
     assert complete == peers, f"{complete} of {peers} are complete"
     memory = (resident_bytes() - before) / MIB
-    row = [f"{peers:,} of {size // MIB} MiB", *run_time.cells(), f"{memory:,.0f}"]
+    row = [
+        f"{peers:,} of {size // MIB} MiB in {piece_length // KIB} KiB",
+        *run_time.cells(),
+        f"{memory:,.0f}",
+    ]
     text = table(["peers", *HEADER, "MiB of memory"], [row])
     factor = ALL_PEERS * ALL_BYTES / (peers * size)
     if factor > 1:
