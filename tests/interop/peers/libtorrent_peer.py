@@ -19,6 +19,8 @@ SETTINGS = {
     "enable_incoming_utp": False,
     "enable_outgoing_utp": False,
     "allow_multiple_connections_per_ip": True,
+    # It keeps libtorrent from scraping trackers of this machine.
+    "ssrf_mitigation": False,
 }
 
 
@@ -30,10 +32,13 @@ def need_libtorrent() -> Any:
 
 
 class LibtorrentPeer:
-    """One session with one torrent."""
+    """One session with one torrent, which listens on an address of this machine."""
 
-    def __init__(self, torrent: Path, save: Path, seed: bool = False) -> None:
-        self.session = need_libtorrent().session(SETTINGS)
+    def __init__(
+        self, torrent: Path, save: Path, seed: bool = False, host: str = "127.0.0.1"
+    ) -> None:
+        listen = f"[{host}]:0" if ":" in host else f"{host}:0"
+        self.session = need_libtorrent().session(SETTINGS | {"listen_interfaces": listen})
         parameters = lt.add_torrent_params()
         parameters.ti = lt.torrent_info(str(torrent))
         parameters.save_path = str(save)
@@ -52,6 +57,30 @@ class LibtorrentPeer:
 
     def wait_complete(self, seconds: float = 60.0) -> None:
         wait_for(lambda: self.handle.status().is_seeding, "libtorrent has everything", seconds)
+
+    def scrape(self) -> tuple[int, int]:
+        """Ask the tracker how many have everything and how many have not."""
+        self.session.apply_settings({"alert_mask": lt.alert.category_t.tracker_notification})
+        self.session.pop_alerts()
+        self.handle.scrape_tracker()
+        answers: list[Any] = []
+
+        def answered() -> list[Any]:
+            answers.extend(
+                alert
+                for alert in self.session.pop_alerts()
+                if isinstance(alert, lt.scrape_reply_alert | lt.scrape_failed_alert)
+            )
+            return answers
+
+        wait_for(answered, "libtorrent has scraped")
+        assert isinstance(answers[0], lt.scrape_reply_alert), answers[0].message()
+        return answers[0].complete, answers[0].incomplete
+
+    def leave(self) -> None:
+        """Leave the swarm, and tell the tracker."""
+        self.handle.unset_flags(lt.torrent_flags.auto_managed)
+        self.handle.pause()
 
     def close(self) -> None:
         self.session.pause()

@@ -10,7 +10,6 @@ from typing import Any
 from interop.peers.program import Program, free_port, need, wait_for
 
 SETTINGS = {
-    "bind-address-ipv4": "127.0.0.1",
     "dht-enabled": False,
     "encryption": 0,
     "lpd-enabled": False,
@@ -25,14 +24,20 @@ SETTINGS = {
 
 
 class TransmissionPeer:
-    """A daemon with one torrent."""
+    """A daemon with one torrent.
 
-    def __init__(self, torrent: Path, save: Path, folder: Path) -> None:
+    Who binds its IPv4 address to 127.0.0.1 keeps it from trackers on any other address.
+    """
+
+    def __init__(
+        self, torrent: Path, save: Path, folder: Path, bind_ipv4: str = "127.0.0.1"
+    ) -> None:
         config = folder / "transmission"
         config.mkdir()
         self.port = free_port()
         self._rpc_port = free_port()
         settings = SETTINGS | {"peer-port": self.port, "rpc-port": self._rpc_port}
+        settings |= {"bind-address-ipv4": bind_ipv4, "bind-address-ipv6": "::1"}
         (config / "settings.json").write_text(json.dumps(settings))
         command = [need("transmission-daemon"), "-f", "-g", str(config), "--log-error"]
         self._session_id = ""
@@ -78,6 +83,10 @@ class TransmissionPeer:
 
     def wait_complete(self, seconds: float = 90.0) -> None:
         wait_for(lambda: self.fraction() == 1.0, "transmission has everything", seconds)
+
+    def leave(self) -> None:
+        """Leave the swarm, and tell the tracker: version 3.00 does not when it only ends."""
+        self._call("torrent-stop", {})
 
     def close(self) -> None:
         self.program.end()
