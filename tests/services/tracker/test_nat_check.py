@@ -83,10 +83,18 @@ def test_who_answers_as_himself_is_verified(raw_server: RawServer) -> None:
     assert peer.heard[48:] != GETTER
 
 
+def test_a_program_may_have_another_id_for_each_connection(raw_server: RawServer) -> None:
+    peer = Peer(raw_server, encode_handshake(HASH, GETTER[:8] + b"as of now..."))
+    book = Book()
+    check(raw_server, book, peer.port)
+    run_until(raw_server, lambda: book.verdicts)
+    assert book.verdicts == [("verified", HASH, GETTER, HERE.ip, peer.port)]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        encode_handshake(HASH, b"-XX0001-somebodyelse"),
+        encode_handshake(HASH, b"-XX0002-gettergetter"),
         encode_handshake(b"x" * 20, GETTER),
         b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(100),
     ],

@@ -1,8 +1,8 @@
 """The NAT check: a peer is handed out when the tracker has reached it itself (bttrack's nat_check).
 
 It connects back to where a peer says that it listens and shakes hands as a peer would (BEP 3). Who
-answers with this torrent and the peer id that announced is reachable; who does not is counted, but
-nobody is sent there. Peers that answer encrypted handshakes alone are not reached.
+answers with this torrent and a peer id of the program that announced is reachable; who does not is
+counted, but nobody is sent there. Peers that answer encrypted handshakes alone are not reached.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ TIMEOUT_SECONDS = 10.0
 RETRY_SECONDS = 60.0
 # Checks at once: a wave of announces must not make the tracker a port scanner in a hurry.
 MOST_AT_ONCE = 64
+# The bytes of a peer id that name a program and its version (BEP 20). libtorrent makes up the others
+# for each connection anew, so that who announced is known by these alone.
+PROGRAM_LENGTH = 8
 # Checks that wait: at 64 at once, with most of them unanswered, half an hour's worth. Who finds no
 # room is checked at the next announce.
 MOST_WAITING = 10_000
@@ -159,7 +162,8 @@ class Check:
     def _judge(self, answer: bytes) -> Verdict:
         # The eight reserved bytes are the peer's own; the rest is known beforehand.
         expected = encode_handshake(self._info_hash, self._peer_id)
-        same = answer[:20] == expected[:20] and answer[28:HANDSHAKE_LENGTH] == expected[28:]
+        known = slice(28, HANDSHAKE_LENGTH - 20 + PROGRAM_LENGTH)
+        same = answer[:20] == expected[:20] and answer[known] == expected[known]
         return Verdict.REACHED if same else Verdict.SOMEBODY_ELSE
 
     def _too_late(self) -> None:
