@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from rawserver.engine.acceptor import set_no_delay
 from rawserver.engine.addresses import literal_address, unix_address
 from rawserver.engine.network import Network, Socket, SocketAddress
 
@@ -42,6 +43,7 @@ def listening_socket(
             _reuse_port(sock)
         # What a listening socket has, its connections begin with.
         set_tos(sock, family, tos)
+        set_no_delay(sock)
 
     return _listening(_bound(network, port, bind, socket.SOCK_STREAM, prepare), backlog)
 

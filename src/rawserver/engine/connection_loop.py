@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Hashable
-from contextlib import suppress
 from typing import Any
 
 from rawserver.engine.account import Account
@@ -125,11 +123,6 @@ class ConnectionLoop(Loop):
 
     def begin(self, connection: SingleSocket, sock: Socket, layer: Layer | None) -> None:
         """Have a connection begin on its socket. OSError, and nothing begun, if it cannot."""
-        if connection.ip:
-            # Whoever writes little bits means them to go; who writes much is not held up by it.
-            # Where a socket whose peer has gone refuses this, its first read says so.
-            with suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.made(sock, layer)
         connection.limit_rate()
         timeout = connection.write_stall_timeout

@@ -66,6 +66,7 @@ class Listener(Receiver):
         tls: TlsServer | None,
     ) -> None:
         self.serversocket = serversocket
+        self._accept = raw_server.network.acceptor(serversocket)
         self.address = serversocket.getsockname()
         self.handler = handler
         self.context = context
@@ -110,7 +111,7 @@ class Listener(Receiver):
                 self._waits_for_room = True
                 return
             try:
-                sock, address = self.serversocket.accept()
+                sock, address = self._accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -120,7 +121,6 @@ class Listener(Receiver):
                 return
             self.went_well()
             self._shortage = False
-            sock.setblocking(False)
             self._came(sock, *peer_of(address))
             if not self.is_reading:
                 return

@@ -129,6 +129,9 @@ class Network(Protocol):
     def socket(self, family: int, kind: int) -> Socket:
         """Return a new socket that does not block; OSError if there is none to be had."""
 
+    def acceptor(self, serversocket: Socket) -> Callable[[], tuple[Any, Any]]:
+        """Return what accepts: it gives sockets that do not block, nor delay little writes."""
+
     def datagram_batches(self, sock: Socket) -> DatagramBatches | None:
         """Return what handles the socket's datagrams by the batch; None if nothing does."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from rawserver.engine.disk import Disk, File
 from rawserver.engine.done_flag import DoneFlag
 from rawserver.engine.network import DatagramBatches, Poller, Socket, SocketAddress, Wakeup
+from rawserver.engine.os_acceptor import os_acceptor
 from rawserver.engine.os_disk import OsDisk
 from rawserver.engine.os_pipe import PipeSocket
 from rawserver.engine.pollers import best_poller
@@ -60,6 +61,7 @@ class OsNetwork:
         self.wall_time = time.time
         self.random_bytes = os.urandom
         self._look_ups = WorkerPool(MOST_LOOK_UPS)
+        self.acceptor = os_acceptor
         self.start_work = self._workers.start
         self.start_look_up = self._look_ups.start
         self._batch_memories: dict[int, list[BatchMemory]] = {}

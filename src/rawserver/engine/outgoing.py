@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rawserver.engine.acceptor import set_no_delay
 from rawserver.engine.addresses import peer_of
 from rawserver.engine.handler import Address
 from rawserver.engine.layer import Layer
@@ -28,6 +29,8 @@ class Outgoing:
         """Go on with a connected socket."""
         connection.ip, connection.port = peer_of(peer)
         sock.setblocking(False)
+        if connection.ip:
+            set_no_delay(sock)
         if self._tls is None:
             self.opened(connection, sock, None)
             return

@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine import bound_sockets
+from rawserver.engine.acceptor import set_no_delay
 from rawserver.engine.addresses import peer_of
 from rawserver.engine.admission import Limits
 from rawserver.engine.config import Config
@@ -290,6 +291,8 @@ class RawServer(ConnectionLoop):
         sock.setblocking(False)
         connection = SingleSocket(self, handler, context, self.config.idle_timeout)
         connection.ip, connection.port = peer
+        if connection.ip:
+            set_no_delay(sock)
         try:
             self.begin(connection, sock, None)
         except OSError as error:

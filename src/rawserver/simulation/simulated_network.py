@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rawserver.engine.acceptor import acceptor
 from rawserver.engine.disk import Disk, File
 from rawserver.engine.done_flag import DoneFlag
 from rawserver.engine.network import DatagramBatches, Socket, SocketAddress, Wakeup
@@ -44,6 +45,7 @@ class SimulatedNetwork:
         self.start_work = self.workers.start
         self.start_look_up = self.look_ups.start
         self.socket = self._kernel.socket
+        self.acceptor = acceptor
 
     def make_poller(self) -> SimulatedPoller:
         """Return a poller of its own for one RawServer."""
