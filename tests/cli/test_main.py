@@ -54,7 +54,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["make", "a", "-o", "b", "--announce", "garbage"],
         ["get", "a", "--peer", "nowhere"],
         ["get", "a", "--timeout", "0"],
-        ["tracker", "--http", "80"],
+        ["tracker", "--http", "80x"],
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(

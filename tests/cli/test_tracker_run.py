@@ -1,11 +1,31 @@
 """The tracker command as a process."""
 
+import signal
 import socket
+import ssl
+import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
-from cli.running import Running
+import pytest
+
+from cli.running import DEADLINE_SECONDS, Running
+from kit.certificates import Authority
 from rawserver.wire.bencode import decode
+
+QUERY = f"info_hash={'a' * 20}&peer_id={'b' * 20}&port=1234&left=0"
+
+
+def fetch(url: str, context: ssl.SSLContext | None = None) -> bytes:
+    with urllib.request.urlopen(url, timeout=10, context=context) as reply:
+        body = reply.read()
+    assert isinstance(body, bytes)
+    return body
+
+
+def announce(url: str, query: str = QUERY, context: ssl.SSLContext | None = None) -> Any:
+    return decode(fetch(f"{url}?{query}", context))
 
 
 def test_it_tracks_until_interrupted(tmp_path: Path) -> None:
@@ -14,13 +34,10 @@ def test_it_tracks_until_interrupted(tmp_path: Path) -> None:
         assert ready["event"] == "ready"
         url = ready["http"]
         assert url.endswith("/announce")
-        query = f"info_hash={'a' * 20}&peer_id={'b' * 20}&port=1234&left=0"
-        with urllib.request.urlopen(f"{url}?{query}", timeout=10) as reply:
-            answer = decode(reply.read())
-        assert isinstance(answer, dict)
-        assert answer[b"complete"] == 1
-        with urllib.request.urlopen(url.removesuffix("announce"), timeout=10) as reply:
-            assert b"1 torrent, 1 peer." in reply.read()
+        assert ready["udp"] == url.replace("http", "udp")
+        assert ready["urls"] == [url, ready["udp"]]
+        assert announce(url)[b"complete"] == 1
+        assert b"1 torrent, 1 peer" in fetch(url.removesuffix("announce"))
         tracker.interrupt()
         code, events, stderr = tracker.end()
     assert (code, events, stderr) == (0, [], "")
@@ -35,3 +52,75 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     assert [event["event"] for event in events] == ["error"]
     assert stderr.count("\n") == 1
     assert f"127.0.0.1:{port}" in stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--torrents none", "--https 127.0.0.1:0 --certificate none.pem", "--config none.toml"],
+)
+def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path, arguments: str) -> None:
+    with Running(tmp_path, "tracker", "--http", "127.0.0.1:0", *arguments.split()) as tracker:
+        code, _, stderr = tracker.end()
+    assert code == 1
+    assert stderr.count("\n") == 1
+    assert "none" in stderr
+
+
+def test_peers_survive_a_restart(tmp_path: Path) -> None:
+    for complete in (1, 2):
+        peer = f"info_hash={'a' * 20}&peer_id={str(complete) * 20}&port=1234&left=0"
+        with Running(tmp_path, "tracker", "--http", "127.0.0.1:0", "--state", "state") as tracker:
+            url = tracker.event()["http"]
+            assert announce(url, peer)[b"complete"] == complete
+            tracker.interrupt()
+            assert tracker.end()[0] == 0
+
+
+def test_a_damaged_state_is_told_of_and_kept_aside(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"junk")
+    with Running(tmp_path, "tracker", "--http", "127.0.0.1:0", "--state", "state") as tracker:
+        url = tracker.event()["http"]
+        assert announce(url)[b"complete"] == 1
+        tracker.interrupt()
+        code, _, stderr = tracker.end()
+    assert code == 0
+    assert stderr.startswith("state: ")
+    assert (tmp_path / "state.damaged").read_bytes() == b"junk"
+
+
+def test_sighup_has_it_read_its_files_again(tmp_path: Path) -> None:
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"{(b'x' * 20).hex()}\n")
+    arguments = ("--http", "127.0.0.1:0", "--allow-hashes", "allowed", "--access-log", "log")
+    with Running(tmp_path, "tracker", *arguments) as tracker:
+        url = tracker.event()["http"]
+        assert b"failure reason" in announce(url)
+        allowed.write_text(f"{(b'a' * 20).hex()}\n")
+        (tmp_path / "log").rename(tmp_path / "log.1")
+        tracker.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while b"failure reason" in announce(url):
+            assert time.monotonic() < deadline
+        tracker.interrupt()
+        code, _, stderr = tracker.end()
+    assert (code, stderr) == (0, "")
+    assert "GET /announce?" in (tmp_path / "log").read_text()
+
+
+def test_https_beside_http_and_options_from_a_file(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    identity = authority.issue("127.0.0.1")
+    (tmp_path / "tracker.toml").write_text(
+        'http = "127.0.0.1:0"\nhttps = "127.0.0.1:0"\nno-udp = true\ninfo-page = false\n'
+    )
+    pair = ("--certificate", str(identity.certificate), "--key", str(identity.key))
+    with Running(tmp_path, "tracker", "--config", "tracker.toml", *pair) as tracker:
+        ready = tracker.event()
+        assert "udp" not in ready
+        context = ssl.create_default_context(cafile=str(authority.path))
+        assert announce(ready["https"], context=context)[b"complete"] == 1
+        assert announce(ready["http"])[b"complete"] == 1
+        tracker.process.send_signal(signal.SIGHUP)
+        assert announce(ready["https"], context=context)[b"complete"] == 1
+        tracker.interrupt()
+        assert tracker.end()[0] == 0

@@ -25,7 +25,7 @@ COMMANDS = {
     "show": "Show what is in a .torrent.",
     "verify": "Compare data with a .torrent: which pieces and files are bad.",
     "edit": "Change a .torrent's trackers, name or comment.",
-    "tracker": "Run an HTTP tracker.",
+    "tracker": "Run a tracker, by HTTP, HTTPS and UDP.",
     "simulate": "Run a program on a simulated internet, with many seeds.",
 }
 

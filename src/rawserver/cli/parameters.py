@@ -53,6 +53,11 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return where to listen: `6969` is every address (a host of ""); else as `parse_address`."""
+    return parse_address(text) if ":" in text else ("", parse_address(f"any:{text}")[1])
+
+
 def parse_peer(text: str) -> tuple[str, int]:
     """Return an address that one can dial: its port is not 0."""
     host, port = parse_address(text)
@@ -89,6 +94,21 @@ def parse_positive(text: str) -> float:
     return value
 
 
+def parse_count(text: str) -> int:
+    """Return a whole number from 1 up; raises ValueError."""
+    value = parse_whole(text)
+    if value == 0:
+        raise ValueError(f"{text!r} is not above 0")
+    return value
+
+
+def parse_whole(text: str) -> int:
+    """Return a whole number from 0 up; raises ValueError."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise ValueError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
 def parse_not_negative(text: str) -> float:
     """Return a finite number that is 0 or more; raises ValueError."""
     try:
@@ -100,12 +120,15 @@ def parse_not_negative(text: str) -> float:
     return value
 
 
-ADDRESS = Parsed("HOST:PORT", parse_address)
+COUNT = Parsed("N", parse_count)
+LISTEN = Parsed("[HOST:]PORT", parse_listen)
 PEER = Parsed("HOST:PORT", parse_peer)
 PIECE_SIZE = Parsed("SIZE", parse_piece_size)
 RATE = Parsed("RATE", parse_rate)
 RATIO = Parsed("RATIO", parse_not_negative)
 SECONDS = Parsed("SECONDS", parse_not_negative)
+WHOLE = Parsed("N", parse_whole)
+WHOLE_SECONDS = Parsed("SECONDS", parse_count)
 SOME_SECONDS = Parsed("SECONDS", parse_positive)
 TRACKER_URL = Parsed("URL", parse_tracker_url)
 PORT = click.IntRange(0, 65535)

@@ -2,50 +2,162 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 from rawserver.cli.command_error import CommandError, describe
 from rawserver.cli.output import Output
 from rawserver.cli.session import Session
-from rawserver.services.tracker import Tracker
+from rawserver.cli.tracker_assembly import TrackerAssembly
+from rawserver.cli.tracker_options import Address, TrackerOptions
+from rawserver.engine.signals import handle_signal
+from rawserver.engine.tls import TlsServer
+from rawserver.processes import prefork
+from rawserver.services.tracker.file_watch import TrackerFileError
+from rawserver.services.tracker.redis_registry import RedisRegistry
 
 DRAW_SECONDS = 0.5
+# The workers share it, so that each knows the connection ids that the others gave.
+UDP_SECRET_BYTES = 32
+
+
+def run_tracker(output: Output, options: TrackerOptions) -> None:
+    """Track until ^C, in one process or several; raises CommandError."""
+    if options.workers == 1:
+        TrackerRun(output, options).run()
+        return
+    secret = os.urandom(UDP_SECRET_BYTES)
+
+    def serve(index: int) -> None:
+        TrackerRun(output, options, secret=secret, is_first=index == 0).run()
+
+    if prefork(options.workers, serve, report=lambda level, text: output.note(text)):
+        raise CommandError("a worker did not end in good order")
 
 
 class TrackerRun:
-    """One run of the command."""
+    """One run of the command, in one process; `is_first` is the one that says where it listens."""
 
-    def __init__(self, output: Output, address: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        output: Output,
+        options: TrackerOptions,
+        *,
+        secret: bytes | None = None,
+        is_first: bool = True,
+    ) -> None:
         self._output = output
-        self._host, self._port = address
+        self._options = options
+        self._secret = secret
+        self._is_first = is_first
         self._session = Session(output)
-        self._tracker = Tracker(self._session.raw_server)
+        self._assembly: TrackerAssembly | None = None
+        self._tls: TlsServer | None = None
 
     def run(self) -> None:
-        """Track until ^C; raises CommandError when the port cannot be had."""
-        self._session.soon(self._listen)
+        """Track until ^C; raises CommandError for what cannot be had."""
+        self._session.soon(self._begin)
         self._session.every(DRAW_SECONDS, self._draw)
-        self._session.run(self._session.finish)
+        self._session.run(self._stop)
 
-    def _listen(self) -> None:
+    def _begin(self) -> None:
+        raw_server, options = self._session.raw_server, self._options
         try:
-            self._tracker.listen(self._port, self._host)
-        except OSError as error:
-            raise CommandError(f"{self._host}:{self._port}: {describe(error)}") from error
-        url = f"http://{self._reachable_host()}:{self._tracker.port}/announce"
-        self._output.event({"event": "ready", "http": url})
-        self._output.text(f"tracking at {url}")
-        self._output.text(f"for people: {url.removesuffix('announce')}")
+            assembly = TrackerAssembly(raw_server, options, self._output.note)
+            if options.certificate is not None:
+                self._tls = TlsServer(options.certificate, options.key)
+        except (OSError, TrackerFileError) as error:
+            raise CommandError(describe(error)) from error
+        self._assembly = assembly
+        self._listen(assembly)
+        assembly.start()
+        handle_signal(raw_server, signal.SIGHUP, self._reload)
 
-    def _reachable_host(self) -> str:
-        """Return the host as others write it in a URL."""
-        host = self._host
+    def _listen(self, assembly: TrackerAssembly) -> None:
+        options, tracker = self._options, assembly.tracker
+        shared = options.workers > 1
+        http, https, udp = [], [], []
+        for host, port in options.http:
+            with _named(host, port):
+                tracker.listen(port, host, proxy_protocol=options.proxy_protocol, reuse_port=shared)
+            http.append((host, tracker.port))
+        for host, port in options.https:
+            with _named(host, port):
+                tracker.listen(
+                    port,
+                    host,
+                    tls=self._tls,
+                    proxy_protocol=options.proxy_protocol,
+                    reuse_port=shared,
+                )
+            https.append((host, tracker.port))
+        for host, port in self._udp_addresses(http):
+            with _named(host, port):
+                tracker.listen_udp(port, host, secret=self._secret, reuse_port=shared)
+            udp.append((host, tracker.udp_port))
+        if self._is_first:
+            self._tell(http, https, udp)
+
+    def _udp_addresses(self, http: list[Address]) -> Iterable[Address]:
+        if self._options.no_udp:
+            return ()
+        return self._options.udp or http
+
+    def _tell(self, http: list[Address], https: list[Address], udp: list[Address]) -> None:
+        urls = {
+            scheme: [f"{scheme}://{self._shown(*address)}/announce" for address in addresses]
+            for scheme, addresses in (("http", http), ("https", https), ("udp", udp))
+        }
+        first = {scheme: found[0] for scheme, found in urls.items() if found}
+        every = [url for found in urls.values() for url in found]
+        self._output.event({"event": "ready", **first, "urls": every})
+        for url in every:
+            self._output.text(f"tracking at {url}")
+        people = first.get("http") or first.get("https")
+        if people is not None and self._options.info_page:
+            self._output.text(f"for people: {people.removesuffix('announce')}")
+
+    def _shown(self, host: str, port: int) -> str:
+        """Return the address as others write it in a URL."""
         if host in ("", "0.0.0.0", "::"):
             host = self._session.raw_server.network.primary_address()
-        return f"[{host}]" if ":" in host else host
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    # While it runs.
+
+    def _reload(self) -> None:
+        assert self._assembly is not None
+        self._assembly.reload()
+        if self._tls is not None:
+            self._session.raw_server.start_work(self._tls.reload, (), self._reloaded)
+
+    def _reloaded(self, result: None, error: BaseException | None) -> None:
+        if error is not None:
+            self._output.note(f"the certificate stays as it was: {describe(error)}")
 
     def _draw(self) -> None:
         live = self._output.live
-        if live.shown:
-            registry = self._tracker.registry
+        if live.shown and self._assembly is not None:
+            registry = self._assembly.registry
             torrents = f"{len(registry)} torrent{'' if len(registry) == 1 else 's'}"
             peers = f"{registry.num_peers} peer{'' if registry.num_peers == 1 else 's'}"
-            live.draw(f"tracking  {torrents}  {peers}  (^C ends)")
+            warning = registry.warning if isinstance(registry, RedisRegistry) else ""
+            live.draw(f"tracking  {torrents}  {peers}  {warning or '(^C ends)'}")
+
+    def _stop(self) -> None:
+        if self._assembly is None:
+            self._session.finish()
+        else:
+            self._assembly.close(self._session.finish)
+
+
+@contextmanager
+def _named(host: str, port: int) -> Iterator[None]:
+    """Name the address that cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{host}:{port}" if host else f"port {port}"
+        raise CommandError(f"{where}: {describe(error)}") from error

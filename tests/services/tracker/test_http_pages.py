@@ -216,3 +216,11 @@ def test_nothing_else_is_posted_to(path: str) -> None:
     assert response.status == 405
     assert response.headers == {"Allow": "GET, HEAD"}
     assert tracker.registry.num_peers == 0
+
+
+def test_what_is_private_is_for_local_networks_alone() -> None:
+    tracker = Tracker(Desk())
+    tracker.http.add_private("/users.json", lambda: b"[]")
+    told = ask(tracker, "/users.json", ip="192.168.1.7")
+    assert (told.status, told.body, told.content_type) == (200, b"[]", "application/json")
+    assert ask(tracker, "/users.json", ip="8.8.8.8").status == 403

@@ -72,6 +72,10 @@ class HttpFront:
         """Serve a file at a path, percent-encoded as it stands in the URL."""
         self._pages.publish(path, body, content_type)
 
+    def add_private(self, path: str, make: Callable[[], bytes]) -> None:
+        """Serve the JSON that `make()` returns, to local networks alone; kept for a moment."""
+        self._pages.add_private(path, make)
+
     def respond(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer a request; a malformed announce gets a failure reason that says what is wrong."""
         if self._has_proxies:

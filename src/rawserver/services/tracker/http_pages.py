@@ -56,6 +56,10 @@ class HttpPages:
         """Serve a file at a path, percent-encoded as it stands in the URL."""
         self._files[path] = HttpResponse(body, content_type=content_type)
 
+    def add_private(self, path: str, make: Callable[[], bytes]) -> None:
+        """Serve JSON that is made when it is asked for, to local networks alone."""
+        self._pages[path] = lambda request: self._private(request, make)
+
     def answer(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer a request for whatever is neither an announce nor a scrape."""
         path = request.path
@@ -144,15 +148,22 @@ class HttpPages:
         if shown == "none":
             return not_found()
         if shown == "local" and not is_local(ip_to_bytes(request.ip)):
-            return HttpResponse(b"not for you\n", 403)
+            return _not_for_you()
         # The figures are counted over all connections.
         return self._kept.get(name, lambda: HttpResponse(make(), 200, kind, _FRESH))
+
+    def _private(self, request: HttpRequest, make: Callable[[], bytes]) -> HttpResponse:
+        if not is_local(ip_to_bytes(request.ip)):
+            return _not_for_you()
+        return self._kept.get(
+            request.path, lambda: HttpResponse(make(), 200, "application/json", _FRESH)
+        )
 
     def _reload(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             return method_not_allowed(("POST",))
         if not self._may_reload(request):
-            return HttpResponse(b"not for you\n", 403)
+            return _not_for_you()
         for reload in self.reloads:
             reload()
         return HttpResponse(b"reloading\n", 202, TEXT, _FRESH)
@@ -179,3 +190,7 @@ def _torrent(torrent: bytes | None, name: str) -> HttpResponse:
 def not_found() -> HttpResponse:
     """Return the reply for a path at which nothing is."""
     return HttpResponse(_NOT_FOUND, 404)
+
+
+def _not_for_you() -> HttpResponse:
+    return HttpResponse(b"not for you\n", 403)

@@ -1,0 +1,96 @@
+"""What `rawserver tracker` was told, read from its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rawserver.cli.command_error import CommandError
+from rawserver.services.tracker.forwarded import ProxyHeaderName
+from rawserver.services.tracker.http_options import Audience, Scrapes
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerOptions:
+    """The options, by their names; times in seconds. docs/tracker.md tells what each is for."""
+
+    # Where it listens; a host of "" is every address.
+    http: tuple[Address, ...]
+    https: tuple[Address, ...]
+    udp: tuple[Address, ...]
+    no_udp: bool
+    certificate: str | None
+    key: str | None
+    proxy_protocol: bool
+    trusted_proxy: tuple[str, ...]
+    proxy_header: ProxyHeaderName
+    workers: int
+    # Peers.
+    interval: int
+    min_interval: int | None
+    enforce_interval: bool
+    expire: float | None
+    numwant: int
+    max_numwant: int
+    max_peers: int
+    max_torrents: int
+    near_first: bool
+    nat_check: int
+    trust_ip: str
+    # Torrents.
+    torrents: str | None
+    rescan: float
+    torrent_messages: bool
+    serve_torrents: bool
+    allow_hashes: str | None
+    deny_hashes: str | None
+    keep_dead: bool
+    # Who may.
+    users: str | None
+    allow_clients: str | None
+    deny_clients: str | None
+    deny_addresses: str | None
+    rate: float
+    burst: float
+    # Memory.
+    state: str | None
+    save_every: float
+    store: str | None
+    # People.
+    info_page: bool
+    redirect: str | None
+    names: bool
+    favicon: str | None
+    scrape: Scrapes
+    statistics: Audience
+    reload_token: str | None
+    access_log: str | None
+    log_nat_checks: bool
+
+    def check(self) -> None:
+        """Raise CommandError for options that do not go together."""
+        if self.https and self.certificate is None:
+            raise CommandError("--https needs a --certificate")
+        if self.certificate is not None and not self.https:
+            raise CommandError("--certificate is for --https, which is not given")
+        if self.workers > 1:
+            self._check_workers()
+        if self.proxy_protocol and not self.trusted_proxy:
+            raise CommandError("--proxy-protocol needs a --trusted-proxy: who else may speak it?")
+        if self.min_interval is not None and self.min_interval > self.interval:
+            raise CommandError("--min-interval is longer than --interval")
+        if self.numwant > self.max_numwant:
+            raise CommandError("--numwant is more than --max-numwant")
+        if self.torrents is None and (self.serve_torrents or self.torrent_messages):
+            raise CommandError("--serve-torrents and --torrent-messages need --torrents")
+
+    def _check_workers(self) -> None:
+        if self.store is None:
+            raise CommandError("--workers need a --store, or each would know its own peers alone")
+        if self.state is not None:
+            raise CommandError("--workers keep their peers in the --store; --state is for one")
+        if self.users is not None:
+            raise CommandError("--users are accounted for by one process, not by several --workers")
+        if any(port == 0 for _, port in (*self.http, *self.https, *self.udp)):
+            raise CommandError("--workers share their ports: none of them can be 0")

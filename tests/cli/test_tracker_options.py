@@ -1,0 +1,43 @@
+"""Options of the tracker: as they are read, and those that do not go together."""
+
+import pytest
+
+from cli.tracker_options_of_tests import tracker_options
+from rawserver.cli.command_error import CommandError
+
+
+def test_without_any_it_tracks_everything_on_one_port() -> None:
+    options = tracker_options()
+    options.check()
+    assert list(options.http) == [("", 6969)]
+    assert not options.udp
+    assert (options.interval, options.min_interval, options.expire) == (1800, None, None)
+    assert (options.nat_check, options.workers, options.scrape) == (0, 1, "full")
+
+
+def test_addresses_may_be_several() -> None:
+    options = tracker_options("--http", "80", "--http", "[::1]:81", "--udp", "127.0.0.1:82")
+    assert list(options.http) == [("", 80), ("::1", 81)]
+    assert list(options.udp) == [("127.0.0.1", 82)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("--https 443", "--https needs a --certificate"),
+        ("--certificate x.pem", "--certificate is for --https"),
+        ("--workers 2", "--workers need a --store"),
+        ("--workers 2 --store redis:/// --state x", "--state is for one"),
+        ("--workers 2 --store redis:/// --users x", "--users are accounted for by one process"),
+        ("--workers 2 --store redis:/// --http 0", "none of them can be 0"),
+        ("--proxy-protocol", "--proxy-protocol needs a --trusted-proxy"),
+        ("--interval 10 --min-interval 20", "--min-interval is longer than --interval"),
+        ("--numwant 300", "--numwant is more than --max-numwant"),
+        ("--serve-torrents", "need --torrents"),
+        ("--torrent-messages", "need --torrents"),
+    ],
+)
+def test_what_does_not_go_together_is_told(arguments: str, why: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        tracker_options(*arguments.split()).check()
+    assert why in str(caught.value)
