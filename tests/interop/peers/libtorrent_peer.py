@@ -32,13 +32,22 @@ def need_libtorrent() -> Any:
 
 
 class LibtorrentPeer:
-    """One session with one torrent, which listens on an address of this machine."""
+    """One session with one torrent, which listens on an address of this machine.
+
+    `announce_port` is what it tells trackers, in place of the port at which it listens.
+    """
 
     def __init__(
-        self, torrent: Path, save: Path, seed: bool = False, host: str = "127.0.0.1"
+        self,
+        torrent: Path,
+        save: Path,
+        seed: bool = False,
+        host: str = "127.0.0.1",
+        announce_port: int = 0,
     ) -> None:
         listen = f"[{host}]:0" if ":" in host else f"{host}:0"
-        self.session = need_libtorrent().session(SETTINGS | {"listen_interfaces": listen})
+        settings = SETTINGS | {"listen_interfaces": listen, "announce_port": announce_port}
+        self.session = need_libtorrent().session(settings)
         parameters = lt.add_torrent_params()
         parameters.ti = lt.torrent_info(str(torrent))
         parameters.save_path = str(save)
