@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Container
 
-from rawserver.engine import RawServer
 from rawserver.services.tracker.asker import Asker
-from rawserver.services.tracker.file_watch import POLL_SECONDS
 from rawserver.services.tracker.gate import Refused
 from rawserver.services.tracker.watched_file import WatchedFile
 from rawserver.swarm.address_set import AddressSet, parse_addresses
@@ -19,18 +17,7 @@ class AddressList(WatchedFile[AddressSet]):
     A container of packed addresses (4 or 16 bytes).
     """
 
-    def __init__(
-        self,
-        raw_server: RawServer,
-        path: str,
-        report: Callable[[str], None],
-        *,
-        seconds: float = POLL_SECONDS,
-        context: Hashable = None,
-    ) -> None:
-        super().__init__(
-            raw_server, path, parse_addresses, report, seconds=seconds, context=context
-        )
+    parse = staticmethod(parse_addresses)
 
     def __contains__(self, ip: object) -> bool:
         return ip in self.contents

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Container
 
-from rawserver.engine import RawServer
 from rawserver.services.tracker.asker import Asker
-from rawserver.services.tracker.file_watch import POLL_SECONDS
 from rawserver.services.tracker.gate import Refused
 from rawserver.services.tracker.watched_file import WatchedFile
 from rawserver.swarm.client_prefixes import ClientPrefixes, parse_client_prefixes
@@ -20,18 +18,7 @@ class ClientIdList(WatchedFile[ClientPrefixes]):
     A container of the peer ids that begin so.
     """
 
-    def __init__(
-        self,
-        raw_server: RawServer,
-        path: str,
-        report: Callable[[str], None],
-        *,
-        seconds: float = POLL_SECONDS,
-        context: Hashable = None,
-    ) -> None:
-        super().__init__(
-            raw_server, path, parse_client_prefixes, report, seconds=seconds, context=context
-        )
+    parse = staticmethod(parse_client_prefixes)
 
     def __contains__(self, peer_id: object) -> bool:
         return peer_id in self.contents

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Container
 
-from rawserver.engine import RawServer
 from rawserver.services.tracker.asker import Asker
-from rawserver.services.tracker.file_watch import POLL_SECONDS
 from rawserver.services.tracker.gate import Refused
 from rawserver.services.tracker.watched_file import WatchedFile
 from rawserver.swarm.info_hash_set import InfoHashSet, parse_info_hashes
@@ -16,18 +14,7 @@ from rawserver.wire.announce_request import AnnounceRequest
 class InfoHashList(WatchedFile[InfoHashSet]):
     """The info-hashes of a file, one a line: 40 hex digits, 32 of base32, or 64 hex digits."""
 
-    def __init__(
-        self,
-        raw_server: RawServer,
-        path: str,
-        report: Callable[[str], None],
-        *,
-        seconds: float = POLL_SECONDS,
-        context: Hashable = None,
-    ) -> None:
-        super().__init__(
-            raw_server, path, parse_info_hashes, report, seconds=seconds, context=context
-        )
+    parse = staticmethod(parse_info_hashes)
 
     def __contains__(self, info_hash: object) -> bool:
         return info_hash in self.contents

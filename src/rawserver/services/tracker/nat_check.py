@@ -28,8 +28,8 @@ TIMEOUT_SECONDS = 10.0
 RETRY_SECONDS = 60.0
 # Checks at once: a wave of announces must not make the tracker a port scanner in a hurry.
 MOST_AT_ONCE = 64
-# The bytes of a peer id that name a program and its version (BEP 20). libtorrent makes up the others
-# for each connection anew, so that who announced is known by these alone.
+# The bytes of a peer id that name a program and its version (BEP 20). libtorrent makes up the
+# others for each connection anew, so that who announced is known by these alone.
 PROGRAM_LENGTH = 8
 # Checks that wait: at 64 at once, with most of them unanswered, half an hour's worth. Who finds no
 # room is checked at the next announce.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
-from rawserver.engine import RawServer
 from rawserver.services.tracker.asker import Asker
-from rawserver.services.tracker.file_watch import POLL_SECONDS
 from rawserver.services.tracker.gate import Refused
 from rawserver.services.tracker.watched_file import WatchedFile
 from rawserver.swarm.accounting import Accounting
@@ -18,18 +16,7 @@ from rawserver.wire.announce_request import AnnounceRequest
 class UserList(WatchedFile[dict[str, str]]):
     """The users of a file, `KEY NAME` a line. A key is never reported nor shown."""
 
-    def __init__(
-        self,
-        raw_server: RawServer,
-        path: str,
-        report: Callable[[str], None],
-        *,
-        seconds: float = POLL_SECONDS,
-        context: Hashable = None,
-    ) -> None:
-        super().__init__(
-            raw_server, path, parse_user_keys, report, seconds=seconds, context=context
-        )
+    parse = staticmethod(parse_user_keys)
 
     def get(self, passkey: str) -> str | None:
         """Return the name of a key's user, None if it is nobody's."""

@@ -21,7 +21,7 @@ LARGEST_LIST = 128 * 1024 * 1024
 
 
 class WatchedFile(Generic[Contents]):
-    """What a file says is in `contents`, made by `parse(bytes)`, which raises ListError.
+    """What a file says is in `contents`; a subclass has `parse`, which raises ListError.
 
     `load` it before anybody asks; then `start`. When the file becomes unusable or is gone, that is
     reported, and what it said before still counts: a slip in a list never opens a tracker, nor
@@ -30,12 +30,12 @@ class WatchedFile(Generic[Contents]):
     """
 
     contents: Contents
+    parse: Callable[[bytes], Contents]
 
     def __init__(
         self,
         raw_server: RawServer,
         path: str,
-        parse: Callable[[bytes], Contents],
         report: Callable[[str], None],
         *,
         seconds: float = POLL_SECONDS,
@@ -44,7 +44,6 @@ class WatchedFile(Generic[Contents]):
         """`report` is given one line for a person; `seconds` lie between two looks at the file."""
         self.path = path
         self._network = raw_server.network
-        self._parse = parse
         # Size and time of the file when it was read; None if it must be read again anyway. Only
         # looks use it, of which there is one at a time.
         self._stamp: tuple[int, int] | None = None
@@ -93,6 +92,6 @@ class WatchedFile(Generic[Contents]):
         if not settles:
             self._stamp = stamp
         try:
-            return self._parse(data)
+            return self.parse(data)
         except ListError as error:
             raise TrackerFileError(self.path, error.reason, error.line) from error
