@@ -1,4 +1,4 @@
-"""A tracker's registry in memory: some 60 bytes a peer, and no call that takes long."""
+"""A tracker's registry in memory: some 70 bytes a peer, and no call that takes long."""
 
 from __future__ import annotations
 
@@ -120,13 +120,18 @@ class MemoryRegistry:
         kind = SEED if left == 0 else PARTIAL_SEED if partial else DOWNLOADER
         layout = IPV4 if len(ip) == 4 else IPV6
         name = layout.name.pack(kind, crc32(key) if key else 0, ip, port, peer_id)
-        wanted = self._numwant if numwant is None else min(numwant, self._max_numwant)
+        wanted = self._numwant if numwant is None else numwant
+        if wanted > self._max_numwant:
+            wanted = self._max_numwant
         swarm = self._by_hash.get(info_hash)
         table = None if swarm is None else swarm.ipv4 if layout is IPV4 else swarm.ipv6
         if event is _NONE and swarm is not None and table is not None:
             # Most announces repeat what is known: one search finds the peer and shows that they do.
-            bucket = table.bucket_of(peer_id)
-            at = bucket.find(name)
+            # `table.bucket_of(peer_id)`, without the call.
+            buckets, mask = table.buckets, table.mask
+            place = crc32(peer_id.translate(table.cipher)) & mask if mask else 0
+            bucket = buckets[place if place < len(buckets) else place & (mask >> 1)]
+            at = bucket.rfind(name)  # which takes less time than find
             if at >= 0 and at % layout.stride == KIND_AT:
                 bucket[at + layout.age_after_kind] = ages.tick
                 one_family = only_own_family or swarm.ipv4 is None or swarm.ipv6 is None

