@@ -129,6 +129,71 @@ def test_a_datagram_socket_has_room_as_far_as_the_system_allows(network: Keeping
     assert 8192 <= room_of(small) < usual <= room_of(large)
 
 
+class Short(Keeping):
+    """Has no sockets of some families, or of IPv6 no port that was not asked for so often."""
+
+    def __init__(self, missing: tuple[int, ...] = (), taken: int = 0) -> None:
+        super().__init__()
+        self.missing = missing
+        self.taken = taken
+
+    def socket(self, family: int, kind: int) -> Socket:
+        if family in self.missing:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        if family == socket.AF_INET6 and self.taken:
+            self.taken -= 1
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        return super().socket(family, kind)
+
+
+def test_datagram_sockets_are_one_of_each_family_on_one_port(network: Keeping) -> None:
+    ipv4, ipv6 = bound_sockets.datagram_sockets(network, 0, reuse_port=True, receive_buffer=8192)
+    port = ipv4.getsockname()[1]
+    assert port
+    assert ipv4.getsockname() == ("0.0.0.0", port)
+    assert ipv6.getsockname()[:2] == ("::", port)
+    assert ipv6.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+    assert (
+        room_of(ipv4)
+        == room_of(ipv6)
+        == room_of(bound_sockets.datagram_socket(network, 0, "", receive_buffer=8192))
+    )
+    assert len(bound_sockets.datagram_sockets(network, port, reuse_port=True)) == 2
+    with pytest.raises(OSError, match="in use"):
+        bound_sockets.datagram_sockets(network, port)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_datagram_sockets_are_of_the_families_that_there_are(family: int) -> None:
+    short = Short(missing=(family,))
+    (sock,) = bound_sockets.datagram_sockets(short, 0)
+    assert len(sock.getsockname()) == (4 if family == socket.AF_INET else 2)
+    sock.close()
+    with pytest.raises(OSError, match="family"):
+        bound_sockets.datagram_sockets(Short(missing=(socket.AF_INET, socket.AF_INET6)), 0)
+
+
+def test_a_port_that_is_free_in_one_family_alone_is_let_go() -> None:
+    short = Short(taken=2)
+    for sock in bound_sockets.datagram_sockets(short, 0):
+        sock.close()
+    assert len(short.sockets) == 4
+    assert short.all_closed()
+    for port, taken in ((a_free_port(), 1), (0, 100)):
+        short = Short(taken=taken)
+        with pytest.raises(OSError, match="in use"):
+            bound_sockets.datagram_sockets(short, port)
+        assert short.all_closed()
+
+
+def a_free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("0.0.0.0", 0))
+        port = sock.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+
 def test_a_path_of_a_datagram_socket_is_refused(network: Keeping, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
@@ -288,6 +353,9 @@ def test_a_raw_server_makes_them_as_it_is_asked_to(raw_server: RawServer, tmp_pa
     for make in (raw_server.create_serversocket, raw_server.create_udpsocket):
         sock = make(0, "127.0.0.1", reuse_port=True, tos=0x28)
         assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 0x28
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 1
+        sock.close()
+    for sock in raw_server.create_udpsockets(reuse_port=True, receive_buffer=8192):
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 1
         sock.close()
     path = tmp_path / "s"

@@ -19,8 +19,10 @@ from rawserver.engine.acceptor import set_no_delay
 from rawserver.engine.addresses import literal_address, unix_address
 from rawserver.engine.network import Network, Socket, SocketAddress
 
-# What a system without IPv6 says of one of its sockets or of "::".
-_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+# What a system without IPv6 says of one of its sockets or of "::", and one without IPv4 of its.
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+# How often a free port of IPv4 may be somebody's for IPv6 before there is none.
+_PORT_TRIES = 16
 # Linux's <linux/in.h> and <linux/in6.h>; not in `socket`.
 _IP_MULTICAST_ALL = 49
 _IPV6_MULTICAST_ALL = 29
@@ -63,6 +65,52 @@ def datagram_socket(
     system. What does not fit is lost. A small datagram takes some 800 bytes of it.
     """
 
+    prepare = _for_datagrams(reuse_port, tos, receive_buffer)
+    return _bound(network, port, bind, socket.SOCK_DGRAM, prepare)
+
+
+def datagram_sockets(
+    network: Network, port: int, reuse_port: bool = False, receive_buffer: int | None = None
+) -> list[Socket]:
+    """Return a datagram socket for IPv4 and one for IPv6, on one port (0: any free one).
+
+    Each is bound to every address of its family, and one that the system has not is left out. To
+    the system a datagram of IPv4 is less work so than on a socket for both.
+    """
+    prepare = _for_datagrams(reuse_port, 0, receive_buffer)
+    tries = 1 if port else _PORT_TRIES
+    while True:
+        tries -= 1
+        try:
+            return _one_each(network, port, prepare)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not tries:
+                raise
+
+
+def _one_each(network: Network, port: int, prepare: Preparation) -> list[Socket]:
+    sockets: list[Socket] = []
+    missing: OSError | None = None
+    for family, ip in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        where = SocketAddress(family, (ip, port))
+        try:
+            sock = _bound_to(network, where, socket.SOCK_DGRAM, prepare, ipv6_only=True)
+        except OSError as error:
+            if error.errno not in _NO_FAMILY:
+                for other in sockets:
+                    other.close()
+                raise
+            missing = error
+        else:
+            sockets.append(sock)
+            port = sock.getsockname()[1]
+    if not sockets:
+        assert missing is not None
+        raise missing
+    return sockets
+
+
+def _for_datagrams(reuse_port: bool, tos: int, receive_buffer: int | None) -> Preparation:
     def prepare(sock: Socket, family: int) -> None:
         if reuse_port:
             _reuse_port(sock)
@@ -70,7 +118,7 @@ def datagram_socket(
         if receive_buffer is not None:
             _set_receive_buffer(sock, receive_buffer)
 
-    return _bound(network, port, bind, socket.SOCK_DGRAM, prepare)
+    return prepare
 
 
 def _set_receive_buffer(sock: Socket, size: int) -> None:
@@ -246,7 +294,7 @@ def _bound(network: Network, port: int, bind: str, kind: int, prepare: Preparati
             return _bound_to(network, SocketAddress(socket.AF_INET6, ("::", port)), kind, prepare)
         except OSError as error:
             # A port that is taken is taken for both families.
-            if error.errno not in _NO_IPV6:
+            if error.errno not in _NO_FAMILY:
                 raise
             every = SocketAddress(socket.AF_INET, ("0.0.0.0", port))
             return _bound_to(network, every, kind, prepare)
@@ -254,13 +302,20 @@ def _bound(network: Network, port: int, bind: str, kind: int, prepare: Preparati
     return _bound_to(network, found, kind, prepare)
 
 
-def _bound_to(network: Network, where: SocketAddress, kind: int, prepare: Preparation) -> Socket:
+def _bound_to(
+    network: Network,
+    where: SocketAddress,
+    kind: int,
+    prepare: Preparation,
+    ipv6_only: bool = False,
+) -> Socket:
     family, address = where
     sock = network.socket(family, kind)
     try:
         prepare(sock, family)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
+            alone = ipv6_only or address[0] != "::"
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(alone))
         sock.bind(address)
     except (OSError, OverflowError):
         sock.close()

@@ -175,11 +175,16 @@ def test_it_answers_over_the_network(raw_server: RawServer, bind: str, ip: str) 
     assert announced.response.peers == (Peer(ip, 6881),)
     assert isinstance(scraped, UdpScrapeReply)
     assert scraped.torrents == ((1, 0, 1),)
+    # Nothing has to be unwrapped: each family comes to a socket of its own.
+    sockets = [one.sock for one in raw_server.udp_sockets() if one.context is tracker]
+    assert len(sockets) == (1 if bind else 2)
+    assert {sock.getsockname()[1] for sock in sockets} == {tracker.udp_port}
     tracker.close()
     assert not [one for one in raw_server.udp_sockets() if one.context is tracker]
 
 
-def test_it_answers_in_a_simulated_internet() -> None:
+@pytest.mark.parametrize("network", ["10.0.0.", "2001:db8::"])
+def test_it_answers_in_a_simulated_internet(network: str) -> None:
     world = World(1)
     trackers: list[Tracker] = []
     clients: list[Client] = []
@@ -189,14 +194,15 @@ def test_it_answers_in_a_simulated_internet() -> None:
         trackers[0].listen_udp(6969)
 
     def ask(ip: str) -> Callable[[RawServer], None]:
-        return lambda raw_server: clients.append(Client(raw_server, ip, ("10.0.0.1", 6969)))
+        return lambda raw_server: clients.append(Client(raw_server, ip, (first_ip, 6969)))
 
-    world.add_host("tracker", "10.0.0.1").boot(serve)
-    world.add_host("seed", "10.0.0.2").boot(ask("10.0.0.2"))
-    world.add_host("getter", "10.0.0.3").boot(ask("10.0.0.3"))
+    first_ip, seed_ip, getter_ip = (f"{network}{number}" for number in (1, 2, 3))
+    world.add_host("tracker", "10.0.0.1", "2001:db8::1").boot(serve)
+    world.add_host("seed", seed_ip).boot(ask(seed_ip))
+    world.add_host("getter", getter_ip).boot(ask(getter_ip))
     world.run(seconds=0.1)
     for client, request in zip(clients, (SEEDING, GETTING), strict=True):
         _, announced, scraped = session(client, request, lambda count: world.run(seconds=1.0))
-    assert announced.response.peers == (Peer("10.0.0.2", 6881),)
+    assert announced.response.peers == (Peer(seed_ip, 6881),)
     assert scraped.torrents == ((1, 0, 1),)
     assert trackers[0].counters.udp.announces == 2

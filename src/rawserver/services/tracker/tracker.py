@@ -127,12 +127,18 @@ class Tracker:
         Processes that share a port with `reuse_port` need the same `secret`, of 32 bytes, to know
         each other's connection ids. Raises OSError when the port cannot be had.
         """
-        sock = self.raw_server.create_udpsocket(
-            port, bind, reuse_port=reuse_port, receive_buffer=UDP_RECEIVE_BUFFER
-        )
-        self.udp_port = sock.getsockname()[1]
+        raw_server, room = self.raw_server, UDP_RECEIVE_BUFFER
+        if bind:
+            one = raw_server.create_udpsocket(
+                port, bind, reuse_port=reuse_port, receive_buffer=room
+            )
+            sockets = [one]
+        else:
+            sockets = raw_server.create_udpsockets(port, reuse_port=reuse_port, receive_buffer=room)
+        self.udp_port = sockets[0].getsockname()[1]
         front = UdpFront(self, self.counters.udp, secret)
-        self.raw_server.start_listening_udp(sock, front, self)
+        for sock in sockets:
+            raw_server.start_listening_udp(sock, front, self)
         self._begin_to_sweep()
 
     def close(self) -> None:
