@@ -28,5 +28,5 @@ def test_they_fit_into_a_page() -> None:
 
 def test_it_is_dark_where_people_like_it_and_narrow_on_a_phone() -> None:
     assert "prefers-color-scheme: dark" in STYLE
-    assert "max-width: 44rem" in STYLE
+    assert "max-width: 56rem" in STYLE
     assert "overflow-wrap: anywhere" in STYLE

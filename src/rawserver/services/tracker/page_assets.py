@@ -14,9 +14,9 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem;
 h1 { font-size: 1.5rem; font-weight: 600; margin: 0 }
 p, caption { color: var(--quiet); margin: .25rem 0 1rem; text-align: left }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100% }
-th, td { border-bottom: 1px solid var(--line); padding: .5rem .75rem .5rem 0; text-align: left;
+th, td { border-bottom: 1px solid var(--line); padding: .5rem 0; text-align: left;
   vertical-align: top }
-.n { text-align: right; white-space: nowrap }
+.n { padding-left: 1.25rem; text-align: right; white-space: nowrap }
 th { font-weight: 600 }
 th a { color: inherit; text-decoration: none }
 th a:hover, th a:focus-visible { text-decoration: underline }
@@ -27,15 +27,18 @@ code { color: var(--quiet); display: block; font: .8125rem/1.4 ui-monospace, mon
   overflow-wrap: anywhere }
 td:first-child { overflow-wrap: anywhere }
 tfoot td, tfoot th { border-bottom: 0; font-weight: 600 }
-@media (max-width: 44rem) {
+@media (max-width: 56rem) {
   table, thead, tbody, tfoot { display: block }
   tr { border-bottom: 1px solid var(--line); display: grid; gap: 0 1rem;
-    grid-template-columns: repeat(2, 1fr); padding: .5rem 0 }
-  th, td { border: 0; padding: .125rem 0 }
-  thead .n { text-align: left }
+    grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); padding: .5rem 0 }
+  tfoot tr { border-bottom: 0 }
+  th, td, .n { border: 0; padding: .125rem 0 }
   tr > :first-child { grid-column: 1 / -1 }
-  td.n { display: flex; justify-content: space-between }
-  td.n::before { color: var(--quiet); content: attr(data-label); font-weight: 400 }
+  thead tr { display: flex; flex-wrap: wrap }
+  thead tr::before { color: var(--quiet); content: "Sort by"; padding: .125rem 0 }
+  td.n { align-items: baseline; display: flex; gap: .5rem; justify-content: space-between }
+  td.n::before { color: var(--quiet); content: attr(data-label); font-size: .875rem;
+    font-weight: 400 }
 }
 """
 # Without it the links of the header ask for the page in another order.
