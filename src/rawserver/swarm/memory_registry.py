@@ -126,8 +126,8 @@ class MemoryRegistry:
         swarm = self._by_hash.get(info_hash)
         table = None if swarm is None else swarm.ipv4 if layout is IPV4 else swarm.ipv6
         if event is _NONE and swarm is not None and table is not None:
-            # Most announces repeat what is known: one search finds the peer and shows that they do.
-            # `table.bucket_of(peer_id)`, without the call.
+            # Most announces repeat what is known: one search finds the peer and shows that they do,
+            # in what `table.bucket_of(peer_id)` would return.
             buckets, mask = table.buckets, table.mask
             place = crc32(peer_id.translate(table.cipher)) & mask if mask else 0
             bucket = buckets[place if place < len(buckets) else place & (mask >> 1)]
@@ -141,8 +141,7 @@ class MemoryRegistry:
                     return _result(swarm, peers4, peers6)
                 asker = Asker(table, kind, name[5:-20], peer_id)
                 return self._answer(swarm, asker, wanted, with_ids, only_own_family)
-        if len(peer_id) != 20 or len(info_hash) != 20 or len(ip) not in (4, 16):
-            raise ValueError("info-hashes and peer ids have 20 bytes, addresses 4 or 16")
+        _check_lengths(info_hash, peer_id, ip)
         if event is _STOPPED:
             return self._stopped(swarm, layout, name)
         swarm, asker, unverified = self._enter(info_hash, layout, name, event is _COMPLETED)
@@ -241,6 +240,11 @@ class MemoryRegistry:
         entry = self.store.take(swarm, table, bucket, at)
         self.store.put(swarm, table, entry._replace(flags=entry.flags & COMPLETED | verdict))
         return True
+
+
+def _check_lengths(info_hash: bytes, peer_id: bytes, ip: bytes) -> None:
+    if len(info_hash) != 20 or len(peer_id) != 20 or len(ip) not in (4, 16):
+        raise ValueError("info-hashes and peer ids have 20 bytes, addresses 4 or 16")
 
 
 def _result(
