@@ -54,11 +54,11 @@ class Admission:
     def why_not(self, ip: str) -> str | None:
         """Return the limit that one more of an address would exceed, None if it may come."""
         limits = self.limits
-        if self.is_full:
+        if limits.total is not None and self.total >= limits.total:
             return "total"
         if limits.opening is not None and self.opening >= limits.opening:
             return "opening"
-        return self.why_not_from(ip)
+        return None if limits.per_ip is None else self.why_not_from(ip)
 
     def why_not_from(self, ip: str) -> str | None:
         """Return "per_ip" if too many are in from an address."""
@@ -72,7 +72,8 @@ class Admission:
         """Let one in; what is returned is given back when it ends."""
         self.total += 1
         ticket = Ticket(self)
-        ticket.comes_from(ip)
+        if self.limits.per_ip is not None:
+            ticket.comes_from(ip)
         return ticket
 
     def enter(self, network: str) -> None:
@@ -115,7 +116,8 @@ class Ticket:
         """Note that it has ended."""
         if not self._given_back:
             self._given_back = True
-            self._leave_network()
+            if self._network:
+                self._leave_network()
             self._admission.ended()
 
     def _leave_network(self) -> None:

@@ -124,7 +124,8 @@ class ConnectionLoop(Loop):
     def begin(self, connection: SingleSocket, sock: Socket, layer: Layer | None) -> None:
         """Have a connection begin on its socket. OSError, and nothing begun, if it cannot."""
         connection.made(sock, layer)
-        connection.limit_rate()
+        if connection.own_rate is not None or self.rate_of(connection) is not None:
+            connection.limit_rate()
         timeout = connection.write_stall_timeout
         if timeout is not None and connection.buffered:  # what was written before it was made
             connection.stall = WriteStall(self, connection, timeout)
@@ -132,18 +133,20 @@ class ConnectionLoop(Loop):
     def entering(self, connection: Endpoint) -> None:
         """Check that a connection may begin; TooManyConnections if its context is full."""
         account = self._contexts.account(connection.context)
-        if account is not None:
+        if account is not None and account.max_connections is not None:
             account.check_room()
 
     def entered(self, connection: Endpoint) -> None:
         """Count a connection that has begun, and watch it."""
         for account in self._accounts_of(connection):
-            account.enter(connection)
+            # As `enter` does; nothing has passed yet.
+            account.connections += 1
+            account.made += 1
         connection.watch_for_idleness()
 
     def _accounts_of(self, connection: Endpoint) -> list[Account]:
         accounts = [self.account]
-        if (account := self._contexts.account(connection.context)) is not None:
+        if (account := self._contexts.accounts.get(connection.context)) is not None:
             accounts.append(account)
         if connection.listener is not None:
             accounts.append(connection.listener.account)
@@ -166,8 +169,12 @@ class ConnectionLoop(Loop):
             self._timeouts.remove(connection.stall)
         if connection.deadline is not None:
             connection.deadline.cancel()
+        received, sent = connection.received, connection.sent
         for account in self._accounts_of(connection):
-            account.leave(connection)
+            # As `leave` does.
+            account.connections -= 1
+            account.received += received
+            account.sent += sent
         self._lost.append(connection)
 
     def _tell_lost(self) -> None:

@@ -19,22 +19,18 @@ class Contexts:
 
     def __init__(self) -> None:
         self._things: dict[Hashable, dict[Endable, None]] = {None: {}}
-        self._accounts: dict[Hashable, Account] = {None: Account()}
+        # What each live context has of connections and bytes.
+        self.accounts: dict[Hashable, Account] = {None: Account()}
 
     def __contains__(self, context: Hashable) -> bool:
         return context in self._things
-
-    @property
-    def accounts(self) -> dict[Hashable, Account]:
-        """What each live context has of connections and bytes."""
-        return self._accounts
 
     def add(self, context: Hashable, account: Account) -> None:
         """Begin a context; ValueError if it is there already."""
         if context in self._things:
             raise ValueError(f"the context {context!r} is there already")
         self._things[context] = {}
-        self._accounts[context] = account
+        self.accounts[context] = account
 
     def things(self, context: Hashable) -> dict[Endable, None] | None:
         """Return what a context owns, None if it is not live."""
@@ -42,7 +38,7 @@ class Contexts:
 
     def account(self, context: Hashable) -> Account | None:
         """Return a context's account, None if it is not live."""
-        return self._accounts.get(context)
+        return self.accounts.get(context)
 
     def all_things(self) -> list[Endable]:
         """Return what all contexts own."""
@@ -50,8 +46,11 @@ class Contexts:
 
     def own(self, thing: Endable, context: Hashable) -> None:
         """Give a thing to a context; ValueError if it is not live."""
-        self.check(context)
-        self._things[context][thing] = None
+        things = self._things.get(context)
+        if things is None:
+            self.check(context)
+        else:
+            things[thing] = None
 
     def check(self, context: Hashable) -> None:
         """Raise ValueError if a context is not live."""
@@ -69,7 +68,7 @@ class Contexts:
         if context is None:
             raise ValueError("None is always live: end the loop instead")
         things = self._things.pop(context, {})
-        self._accounts.pop(context, None)
+        self.accounts.pop(context, None)
         for thing in list(things):
             thing.end()
 

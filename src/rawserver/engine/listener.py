@@ -105,8 +105,9 @@ class Listener(Receiver):
 
     def ready(self, events: int) -> None:
         """Take what waits, up to a turn's worth; called by the loop."""
+        admission = self.admission
         for _ in range(self._raw_server.config.accepts_per_turn):
-            if self.admission.is_full and self.limits.when_full == "wait":
+            if admission.is_full and admission.limits.when_full == "wait":
                 self.pause_reading()
                 self._waits_for_room = True
                 return

@@ -18,12 +18,8 @@ if hasattr(select, "epoll"):
             self._epoll = select.epoll()
             # Its bits are ours, so nothing passes through here that need not.
             self.poll = self._epoll.poll
-
-        def register(self, descriptor: int, events: int) -> None:
-            self._epoll.register(descriptor, events)
-
-        def modify(self, descriptor: int, events: int) -> None:
-            self._epoll.modify(descriptor, events)
+            self.register = self._epoll.register
+            self.modify = self._epoll.modify
 
         def unregister(self, descriptor: int) -> None:
             try:

@@ -37,11 +37,16 @@ class Timeouts:
 
         One that is there already is looked at then, and not when it was to be.
         """
-        self.remove(watch)
+        if watch in self._where:
+            self.remove(watch)
         if at is not None and at != inf:
             second = int(at) + 1
             self._where[watch] = second
-            self._buckets.setdefault(second, {})[watch] = None
+            bucket = self._buckets.get(second)
+            if bucket is None:
+                self._buckets[second] = {watch: None}
+            else:
+                bucket[watch] = None
 
     def remove(self, watch: Watch) -> None:
         """Look at it no more; nothing if it is not there."""
