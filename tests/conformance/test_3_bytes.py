@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.files import opened
-from kit.joined import Joiner
+from kit.joined import Joiner, listen
 from kit.joined import join as plainly
 from kit.loop import run_until
 from kit.recorder import Recorder
@@ -191,3 +191,47 @@ def test_one_side_may_end_and_the_other_go_on(raw_server: RawServer, join: Joine
     assert caller.data == answer
     assert connection.error is None
     assert callee.events.count("eof_received") == 1
+
+
+@pytest.mark.parametrize("lingers", [True, False])
+@pytest.mark.parametrize("size", [0, 1, 100, 3_000_000])
+def test_last_bytes_come_whole_and_then_the_end(
+    raw_server: RawServer, join: Joiner, size: int, lingers: bool
+) -> None:
+    caller, callee = Recorder(), Recorder()
+    connection, other = join(raw_server, caller, callee)
+    data = bytes(range(251)) * (size // 251 + 1)
+    connection.write(b"first ")
+    connection.write_last(bytearray(data[:size]), lingers=lingers)
+    assert not connection.write(b"too late")
+    assert "connection_lost" not in caller.events
+    run_until(raw_server, lambda: {"connection_lost"} <= {*caller.events} & {*callee.events})
+    assert bytes(callee.data) == b"first " + data[:size]
+    assert "eof_received" in callee.events
+    assert connection.error is None
+    assert other.error is None
+    assert connection.sent == len(callee.data)
+
+
+def test_last_bytes_of_one_whose_peer_has_ended_its_side(
+    raw_server: RawServer, join: Joiner
+) -> None:
+    caller = Recorder()
+    callee = Recorder(eof_received=lambda connection: connection.write_last(b"answer"))
+    connection, other = join(raw_server, caller, callee)
+    connection.write(b"question")
+    connection.shutdown()
+    run_until(raw_server, lambda: "connection_lost" in caller.events)
+    assert caller.data == b"answer"
+    assert other.error is None
+
+
+def test_last_bytes_before_it_is_made_and_after_it_was_lost(raw_server: RawServer) -> None:
+    caller, callee = Recorder(), Recorder()
+    connection = raw_server.start_connection(("127.0.0.1", listen(raw_server, callee)), caller)
+    connection.write_last(b"all")
+    connection.write_last(b" and too late")
+    run_until(raw_server, lambda: "connection_lost" in callee.events)
+    assert callee.data == b"all"
+    connection.write_last(b"later still")
+    assert connection.lost

@@ -76,6 +76,7 @@ def of_a_connection(connection: SingleSocket) -> dict[str, Callable[[], object]]
         "sendfile": lambda: connection.sendfile(object(), 0, 1),
         "shutdown": connection.shutdown,
         "write": lambda: connection.write(b"x"),
+        "write_last": lambda: connection.write_last(b"x"),
         "write_lent": lambda: connection.write_lent([b"x"]),
     }
 

@@ -1,6 +1,9 @@
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,8 @@ from rawserver import (
     SingleSocket,
     WriteBufferFull,
 )
+from rawserver.engine.network import WRITABLE
+from rawserver.engine.write_buffer import MSG_MORE
 
 
 def test_what_is_written_before_it_is_made_is_sent_when_it_is(raw_server: RawServer) -> None:
@@ -320,3 +325,76 @@ def test_who_fills_a_read_is_read_in_larger_ones(raw_server: RawServer) -> None:
         theirs.send(bytes(read_size + 100_000))
         run_until(raw_server, lambda: sum(sizes) == 2 * read_size + 99_999)
         assert sizes == [read_size - 1, read_size, 100_000]
+
+
+class Sending:
+    """A socket that notes what is asked of it; `takes` bytes fit in."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
+        self.calls: list[object] = []
+
+    def fileno(self) -> int:
+        return -2
+
+    def recv(self, count: int) -> bytes:
+        raise BlockingIOError
+
+    def send(self, data: memoryview, flags: int = 0) -> int:
+        self.calls.append((bytes(data[: self.takes]), flags))
+        return min(self.takes, len(data))
+
+    def shutdown(self, how: int) -> None:
+        self.calls.append(("shutdown", how))
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+@pytest.fixture
+def watched() -> Iterator[RawServer]:
+    """Give a loop whose poller polls nothing."""
+    raw_server = RawServer()
+    poller: Any = SimpleNamespace(
+        register=lambda *events: None,
+        modify=lambda *events: None,
+        unregister=lambda descriptor: None,
+        poll=lambda timeout: [],
+        close=raw_server.poller.close,
+    )
+    raw_server.poller = poller
+    yield raw_server
+    raw_server.close()
+
+
+@pytest.mark.parametrize("lingers", [True, False])
+def test_the_end_leaves_with_the_last_bytes(watched: RawServer, lingers: bool) -> None:
+    """Both before the turn is over: the peer is not to wait for others' events."""
+    sock: Any = Sending(1000)
+    handler = Recorder()
+    connection = SingleSocket(watched, handler, None, None)
+    watched.begin(connection, sock, None)
+    connection.write_last(b"last", lingers=lingers)
+    assert sock.calls == [(b"last", MSG_MORE), ("shutdown", socket.SHUT_WR)]
+    assert connection.lost
+    assert not handler.events
+    watched.listen_once(0.0)
+    assert handler.events == ["connection_lost"]
+    assert (sock.calls[-1] == "close") is not lingers
+
+
+def test_last_bytes_that_do_not_fit_in_wait(watched: RawServer) -> None:
+    sock: Any = Sending(2)
+    connection = SingleSocket(watched, Recorder(), None, None)
+    connection.write_stall_timeout = None
+    watched.begin(connection, sock, None)
+    connection.write_last(b"last!", lingers=False)
+    assert sock.calls == [(b"la", MSG_MORE)]
+    assert not connection.lost
+    assert connection.buffered == 3
+    connection.ready(WRITABLE)
+    connection.ready(WRITABLE)
+    assert [call for call in sock.calls if call[0] != "shutdown"] == [
+        (b"la", MSG_MORE), (b"st", 0), (b"!", 0)
+    ]  # fmt: skip
+    assert connection.lost

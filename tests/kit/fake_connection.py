@@ -41,6 +41,10 @@ class FakeConnection:
         self.closing = True
         self.lost = not self.full
 
+    def write_last(self, data: bytes, *, lingers: bool = True) -> None:
+        self.write(data)
+        self.close_when_flushed()
+
     def getsockname(self) -> tuple[str, int]:
         return "192.0.2.1", 80
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rawserver.engine.proxy_protocol import ProxyHeader
     from rawserver.engine.rate_limit import RateLimit
     from rawserver.engine.rawserver import RawServer
+    from rawserver.engine.tls_layer import TlsLayer
     from rawserver.engine.write_stall import WriteStall
 
-_NOBODY = object()
 # SO_LINGER on, for 0 seconds: closing resets.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -69,7 +69,6 @@ class Endpoint:
         self._shut: int | None = None
         self._ended_by_peer = False
         self._resets = False
-        self._context: object = _NOBODY
         self.own_rate: RateLimit | None = None
         # By which it came, None for one that we started.
         self.listener: Listener | None = None
@@ -92,7 +91,9 @@ class Endpoint:
         # Watches over what waits to be sent, while something does.
         self.stall: WriteStall | None = None
         self.handler = handler
-        self.context = context
+        # As the setter does with one that has no context yet; who makes it is in the loop's thread.
+        raw_server.own(self, context)
+        self._context = context
 
     # Whose it is.
 
@@ -121,12 +122,11 @@ class Endpoint:
     @context.setter
     def context(self, context: object) -> None:
         # Equal contexts are one, whether or not they are the same object.
-        if self._context is _NOBODY or context != self._context:
+        if context != self._context:
             self._raw_server.check_thread()
             if not self.lost:
                 self._raw_server.own_connection(self, context)
-            if self._context is not _NOBODY:
-                self._raw_server.disown_connection(self, self._context)
+            self._raw_server.disown_connection(self, self._context)
             self._context = context
             if self.connected:
                 self.limit_rate()
@@ -165,6 +165,14 @@ class Endpoint:
         sock: Socket = self._sock if self._layer is None else self._layer.wire.sock
         return sock
 
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when there is none."""
+        return self.descriptor
+
+    def getsockname(self) -> Any:
+        """Return this side's address."""
+        return self.socket().getsockname()
+
     def wire(self) -> Wire:
         """Return what has the socket, from now on, beneath layers; for RawServer's own parts."""
         if self._layer is not None:
@@ -172,6 +180,13 @@ class Endpoint:
         wire = Wire(self._raw_server, self._sock, self, self.sent)
         wire.take_over(self._events)
         return wire
+
+    @property
+    def tls(self) -> TlsLayer | None:
+        """What TLS agreed on (`version`, `alpn`, `peer_certificate`...); None in the clear."""
+        # A rate limit is always beneath it.
+        layer: Any = self._layer
+        return None if isinstance(layer, Throttle) else layer
 
     def top(self) -> Layer | None:
         """Return the topmost layer, None without any; for RawServer's own parts."""
@@ -187,6 +202,18 @@ class Endpoint:
     def buffered(self) -> int:
         """Bytes that the system has not taken yet, those in files included."""
         return self._buffer.size if self._layer is None else self._buffer.size + self._layer.unsent
+
+    def acknowledged(self) -> int:
+        """Count the bytes that the peer's system has received, TLS's own included.
+
+        Where the system does not tell, those that it has taken from us.
+        """
+        sent = self.sent if self._layer is None else self._layer.wire.sent
+        return sent - self.unacknowledged()
+
+    def unacknowledged(self) -> int:
+        """Count the bytes that the system has taken and the peer's has not received."""
+        return self._raw_server.network.unacknowledged(self.socket())
 
     def ready(self, events: int) -> None:
         """Read or send, as the poller found; called by the loop."""
@@ -287,7 +314,8 @@ class Endpoint:
         self.lost = self._refuses = True
         self._direct = None
         self.error = error
-        self._give_back_ticket()
+        if self._ticket is not None:
+            self._give_back_ticket()
         if self._attempt is not None:
             self._buffer.clear()
             self._attempt.abandon(error)
@@ -313,7 +341,8 @@ class Endpoint:
 
     def _let_go(self, lingers: bool) -> None:
         raw_server, sock = self._raw_server, self._sock
-        self._buffer.clear()
+        if self._buffer.size:
+            self._buffer.clear()
         if not lingers and self._resets:
             reset_at_close(sock)
         raw_server.forget(self.descriptor, None if lingers else sock, bool(self._events))

@@ -13,12 +13,11 @@ from rawserver.engine.endpoint import Endpoint
 from rawserver.engine.errors import IdleTimeout, WriteBufferFull
 from rawserver.engine.layer import Layer, send_file
 from rawserver.engine.network import READABLE, WRITABLE, Socket
-from rawserver.engine.throttle import Throttle
+from rawserver.engine.write_buffer import MSG_MORE
 from rawserver.engine.write_stall import WriteStall
 
 if TYPE_CHECKING:
     from rawserver.engine.rawserver import RawServer
-    from rawserver.engine.tls_layer import TlsLayer
 
 # One that is idle is found so many looks after its last byte: within a quarter more of its time.
 # Bytes note nothing, so only looking tells when the last one passed.
@@ -266,6 +265,43 @@ class SingleSocket(Endpoint):
             self._closing = True  # `_writable` ends it
             self._wait_until_sent()
 
+    def write_last(self, data: Buffer, *, lingers: bool = True) -> None:
+        """Write, and end when all is sent: what `write` and then `close_when_flushed` do.
+
+        The bytes and the end leave in one packet where the system can do that. `lingers` False says
+        that the peer has sent all that it would: what it sends yet resets the connection.
+        """
+        if self._direct is None or self._layer is not None:
+            self.write(data)
+            self._end_in_good_order(lingers)
+            return
+        self._raw_server.check_thread()
+        try:
+            # Held back until the end follows it, which is now.
+            count = self._sock.send(data, MSG_MORE)
+        except (BlockingIOError, InterruptedError):
+            count = 0
+        except OSError as error:
+            self.lose(error)
+            return
+        self.sent += count
+        if count < len(data):
+            self._buffer.add(memoryview(data)[count:])
+            self._queued()
+        elif self._ended_by_peer or not lingers:
+            try:
+                # The socket is closed when the turn is over: that would be late.
+                self._sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # the peer has gone, or it is a pipe: closing it is the end
+        self._end_in_good_order(lingers)
+
+    def _end_in_good_order(self, lingers: bool) -> None:
+        if lingers or self.buffered:
+            self.close_when_flushed()
+        else:
+            self.lose(None)
+
     def shutdown(self, how: int = socket.SHUT_WR) -> None:
         """End one direction (`socket.SHUT_WR`: after what is written has been sent).
 
@@ -300,18 +336,6 @@ class SingleSocket(Endpoint):
             self.lose(None)
 
     # Idleness.
-
-    def acknowledged(self) -> int:
-        """Count the bytes that the peer's system has received, TLS's own included.
-
-        Where the system does not tell, those that it has taken from us.
-        """
-        sent = self.sent if self._layer is None else self._layer.wire.sent
-        return sent - self.unacknowledged()
-
-    def unacknowledged(self) -> int:
-        """Count the bytes that the system has taken and the peer's has not received."""
-        return self._raw_server.network.unacknowledged(self.socket())
 
     @property
     def idle_timeout(self) -> float | None:
@@ -366,21 +390,6 @@ class SingleSocket(Endpoint):
             self._sendfile = send_file
             if self._direct is not None:
                 self._direct = self._send
-
-    @property
-    def tls(self) -> TlsLayer | None:
-        """What TLS agreed on (`version`, `alpn`, `peer_certificate`...); None in the clear."""
-        # A rate limit is always beneath it.
-        layer: Any = self._layer
-        return None if isinstance(layer, Throttle) else layer
-
-    def fileno(self) -> int:
-        """Return the descriptor, -1 when there is none."""
-        return self.descriptor
-
-    def getsockname(self) -> Any:
-        """Return this side's address."""
-        return self.socket().getsockname()
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "lost" if self.lost else "connecting"

@@ -47,8 +47,6 @@ class HttpServer:
         self.heads = KnownHeads()
         self.deadlines = RequestDeadlines(raw_server, request_timeout)
         self.access_log = access_log
-        # Where `close` resets, a reply that is on its way could be lost with it.
-        self.closes_at_once = not raw_server.config.close_with_rst
         self._respond = respond
         self._methods = methods
         self._admits = admits

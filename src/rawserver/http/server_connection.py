@@ -64,6 +64,9 @@ class ServerConnection:
         self.server.deadlines.remove(self)
         if self._pipeline is not None:
             self._pipeline.end()
+            self._pipeline = None
+        # What refers to itself waits for the collector, and has it run for every few dozen.
+        connection.handler = self.server
 
     # Answering.
 
@@ -91,23 +94,18 @@ class ServerConnection:
             pipeline.begin_with(exchange)
             self.look_after(pipeline)
             return
-        connection.write(server.bytes_of(exchange))
-        if connection.is_flushed() and not exchange.last:
+        data = server.bytes_of(exchange)
+        if exchange.last:
+            self.waiting_since = None
+            # The request was read to its end: no late byte of it could make a reset of this.
+            connection.write_last(data, lingers=False)
+            return
+        connection.write(data)
+        if connection.is_flushed():
             self.waiting_since = server.raw_server.now
         else:
-            self._wait_for_client(exchange.last)
-
-    def _wait_for_client(self, is_last: bool) -> None:
-        connection = self.connection
-        if not is_last:
             self.waiting_since = None
             connection.pause_reading()
-        elif self.server.closes_at_once and connection.is_flushed():
-            # The request was read to its end: no late byte of it could make a reset of this.
-            connection.close()
-        else:
-            self.waiting_since = None
-            connection.close_when_flushed()
 
     def look_after(self, pipeline: Pipeline) -> None:
         """Let go of a pipeline in which nothing is left."""
