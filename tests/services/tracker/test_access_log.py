@@ -123,7 +123,7 @@ def test_a_line_says_who_asked_for_what_and_got_what() -> None:
     ]
 
 
-@pytest.mark.parametrize("last", ["announce", "scrape"])
+@pytest.mark.parametrize("last", ["announce", "scrape", "file"])
 def test_a_passkey_is_not_told(last: str) -> None:
     scene = Scene()
     scene.note(f"/s3cret/{last}")

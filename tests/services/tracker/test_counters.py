@@ -12,3 +12,10 @@ def test_each_front_end_counts_for_itself_and_so_does_each_tracker() -> None:
     counters.http.announces += 1
     assert (counters.http.announces, counters.udp.announces) == (1, 0)
     assert Counters().http.announces == 0
+
+
+def test_refusals_are_counted_by_the_name_of_what_refused() -> None:
+    counters = Counters()
+    for refuser in (counters, counters, test_everything_begins_at_nothing):
+        counters.note_refusal(refuser)
+    assert counters.refused_by == {"Counters": 2, "test_everything_begins_at_nothing": 1}

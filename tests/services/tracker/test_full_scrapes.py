@@ -39,6 +39,19 @@ def test_all_torrents_come_in_pieces(count: int) -> None:
     assert len(reply[b"files"]) == count  # type: ignore[arg-type]
 
 
+def test_what_is_not_shown_costs_its_share_and_is_left_out() -> None:
+    every = FullScrapes(Clock(), torrents_per_second=1e6)
+    scrape = every.begin(
+        "a", files(3 * TORRENTS_PER_PIECE), lambda info_hash: info_hash[-1:] == b"7"
+    )
+    assert scrape is not None
+    pieces = list(scrape)
+    assert len(pieces) == 4
+    reply = decode_document(b"".join(pieces), allow_unsorted=True).value
+    assert isinstance(reply, dict)
+    assert len(reply[b"files"]) == 3 * TORRENTS_PER_PIECE // 10  # type: ignore[arg-type]
+
+
 def test_only_so_many_at_once_and_one_of_each_asker() -> None:
     scrapes = FullScrapes(Clock(), max_at_once=2)
     first = scrapes.begin("a", files(1))

@@ -98,7 +98,7 @@ def test_too_many_who_want_all_are_told_to_come_later() -> None:
 def test_a_registry_that_asks_elsewhere_answers_later() -> None:
     tracker = Tracker(Desk())
     waiting: list[Any] = []
-    tracker.scrape = lambda hashes, later: waiting.append(later)  # type: ignore[method-assign,assignment]
+    tracker.scrape = lambda hashes, asker, later: waiting.append(later)  # type: ignore[method-assign,assignment]
     answers: list[HttpResponse] = []
     request = HttpRequest("GET", "/scrape", NAMED.encode(), "203.0.113.9", 4000)
     assert tracker.http.respond(request, answers.append) is None

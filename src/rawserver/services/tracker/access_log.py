@@ -204,7 +204,7 @@ def _target(request: HttpRequest) -> str:
     `/KEY/announce` is how it comes.
     """
     key, slash, last = request.path[1:].rpartition("/")
-    if slash and key and last in ("announce", "scrape"):
+    if slash and key and last in ("announce", "scrape", "file"):
         return f"/***/{last}{request.target[len(request.path) :]}"
     return request.target
 

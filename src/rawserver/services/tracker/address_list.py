@@ -43,6 +43,10 @@ class DeniedAddresses:
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
         """Raise Refused for who is on one."""
+        self.admit(asker)
+        return None
+
+    def admit(self, asker: Asker) -> None:
+        """Raise Refused for who is on one, whatever he asks for: he may be behind a proxy."""
         if self.refuses(asker.ip):
             raise Refused("your address is refused here", 0)
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import FunctionType
 
 
 @dataclass(slots=True)
@@ -26,7 +27,17 @@ class FrontCounters:
 
 @dataclass(slots=True)
 class Counters:
-    """The counters of each front end of one tracker."""
+    """The counters of each front end of one tracker.
+
+    `refused_by` has what was refused by the name of what refused it: a gate's or the registry's
+    class, or a function.
+    """
 
     http: FrontCounters = field(default_factory=FrontCounters)
     udp: FrontCounters = field(default_factory=FrontCounters)
+    refused_by: dict[str, int] = field(default_factory=dict)
+
+    def note_refusal(self, gate: object) -> None:
+        """Count a refusal of a gate, or of whatever else refuses."""
+        name = gate.__name__ if isinstance(gate, FunctionType) else type(gate).__name__
+        self.refused_by[name] = self.refused_by.get(name, 0) + 1

@@ -19,6 +19,10 @@ TORRENTS_PER_PIECE = 250
 LONGEST_SECONDS = 300.0
 
 
+def _all_are_shown(info_hash: bytes) -> bool:
+    return True
+
+
 class FullScrapes:
     """Gives the body of each; all that are under way share one rate."""
 
@@ -33,13 +37,21 @@ class FullScrapes:
         self._bucket = TokenBucket(torrents_per_second)
         self._under_way: dict[FullScrape, None] = {}
 
-    def begin(self, asker: str, files: Iterator[ScrapeFile]) -> FullScrape | None:
-        """Return the body for an asker; None if he has one already, or there are too many."""
+    def begin(
+        self,
+        asker: str,
+        files: Iterator[ScrapeFile],
+        shows: Callable[[bytes], bool] = _all_are_shown,
+    ) -> FullScrape | None:
+        """Return the body for an asker; None if he has one already, or there are too many.
+
+        Torrents that `shows(info_hash)` is not true of are left out.
+        """
         if len(self._under_way) >= self._max_at_once:
             return None
         if any(scrape.asker == asker for scrape in self._under_way):
             return None
-        scrape = FullScrape(self, asker, files)
+        scrape = FullScrape(self, asker, files, shows)
         self._under_way[scrape] = None
         return scrape
 
@@ -59,10 +71,17 @@ class FullScrape:
     to sort a million takes a second.
     """
 
-    def __init__(self, scrapes: FullScrapes, asker: str, files: Iterator[ScrapeFile]) -> None:
+    def __init__(
+        self,
+        scrapes: FullScrapes,
+        asker: str,
+        files: Iterator[ScrapeFile],
+        shows: Callable[[bytes], bool],
+    ) -> None:
         self._scrapes = scrapes
         self.asker = asker
         self._files = files
+        self._shows = shows
         self._start = SCRAPE_START
         self._over = False
         self._deadline = scrapes.time() + LONGEST_SECONDS
@@ -80,11 +99,12 @@ class FullScrape:
         if not self._scrapes.may_go_on():
             return b""
         start, self._start = self._start, b""
-        listed = [encode_scraped(file) for file in islice(self._files, TORRENTS_PER_PIECE)]
-        if len(listed) == TORRENTS_PER_PIECE:
-            return start + b"".join(listed)
+        files = list(islice(self._files, TORRENTS_PER_PIECE))
+        listed = b"".join(encode_scraped(file) for file in files if self._shows(file.info_hash))
+        if len(files) == TORRENTS_PER_PIECE:
+            return start + listed
         self.close()
-        return start + b"".join(listed) + SCRAPE_END
+        return start + listed + SCRAPE_END
 
     def close(self) -> None:
         """Give back its place."""

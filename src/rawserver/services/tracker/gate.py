@@ -39,6 +39,11 @@ class Gate(Protocol):
 
     They are asked in order, up to the first that refuses; it runs on the loop, so what it looks
     up it must have in memory. An error other than Refused is a fault, and nobody is let through.
+
+    Whoever asks for something else is its business if it has methods for that:
+    `admit(asker)` raises Refused for who may not scrape nor get a .torrent; `shows(info_hash)` is
+    false for a torrent of which no scrape, page or /file tells; `refuses(ip)` is true for a packed
+    address that gets no answer at all: HTTP closes its connections, UDP drops its datagrams.
     """
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:

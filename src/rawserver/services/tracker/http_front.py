@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rawserver.engine import SingleSocket
 from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import HttpResponse
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from rawserver.services.tracker.tracker import Tracker
 
 METHODS = ("GET", "HEAD", "POST")
+# What may stand behind a passkey in a path.
+WITH_PASSKEY = ("announce", "scrape", "file")
 
 
 class HttpFront:
@@ -65,8 +68,14 @@ class HttpFront:
             request_timeout=self.options.request_timeout,
             methods=METHODS,
             access_log=self.options.access_log,
-            admits=self._proxies.admits if self._has_proxies else None,
+            admits=self._admits,
         )
+
+    def _admits(self, connection: SingleSocket) -> bool:
+        if self._has_proxies and not self._proxies.admits(connection):
+            return False
+        tracker = self._tracker
+        return not tracker.gates or not tracker.access.refuses(_packed(connection.ip)[0])
 
     def publish(self, path: str, body: bytes, content_type: str) -> None:
         """Serve a file at a path, percent-encoded as it stands in the URL."""
@@ -84,18 +93,25 @@ class HttpFront:
         if path == "/announce":
             return self._announce(request, "", later)
         if path == "/scrape":
-            return self._scrape(request, later)
+            return self._scrape(request, "", later)
         passkey, slash, last = path[1:].partition("/")
-        if slash and last in ("announce", "scrape") and 0 < len(passkey) <= MAX_PASSKEY_LENGTH:
+        if slash and last in WITH_PASSKEY and 0 < len(passkey) <= MAX_PASSKEY_LENGTH:
             if last == "announce":
                 return self._announce(request, passkey, later)
-            return self._scrape(request, later)
+            if last == "scrape":
+                return self._scrape(request, passkey, later)
+            return self._file(request, passkey, later)
         return self._pages.answer(request, later)
 
-    def _scrape(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
+    def _scrape(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
         if request.method == "POST":
             return method_not_allowed(("GET", "HEAD"))
-        return self._scrapes.answer(request, later)
+        return self._scrapes.answer(request, passkey, later)
+
+    def _file(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
+        if request.method == "POST":
+            return method_not_allowed(("GET", "HEAD"))
+        return self._pages.file(request, passkey, later)
 
     # Announces.
 
@@ -150,6 +166,7 @@ class HttpFront:
             )
         except RegistryError as error:
             self._counters.refused += 1
+            self._tracker.counters.note_refusal(registry)
             return _reply(AnnounceResponse(failure=str(error)))
         tracker = self._tracker
         if is_own or tracker.has_loopback_peers:

@@ -11,7 +11,8 @@ from rawserver.http.exchange import Answer
 from rawserver.http.request import HttpRequest
 from rawserver.http.response import TEXT, HttpResponse
 from rawserver.http.server import method_not_allowed
-from rawserver.services.tracker.asker import is_local, is_loopback
+from rawserver.services.tracker.asker import Asker, is_local, is_loopback
+from rawserver.services.tracker.gate import Refused
 from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.kept_replies import KeptReplies
 from rawserver.services.tracker.page import tracker_page
@@ -70,7 +71,7 @@ class HttpPages:
         if path in self._files:
             return self._files[path]
         if path == "/file":
-            return self._file(request, later)
+            return self.file(request, "", later)
         page = self._pages.get(path)
         return not_found() if page is None else page(request)
 
@@ -90,9 +91,11 @@ class HttpPages:
     def _page(self, request: HttpRequest) -> HttpResponse:
         registry, catalog = self._tracker.registry, self._tracker.catalog
         order = sort_order(request.query)
-        files = registry.torrents(self._options.max_rows)
+        files = self._tracker.torrents(self._options.max_rows)
         rows = sorted_rows(rows_of(files, catalog if self._options.names else None), order)
-        page = tracker_page(rows, len(registry), registry.num_peers, order)
+        # Of those that are hidden nobody is to hear; how many of a great many are is not counted.
+        num_torrents = max(len(rows), len(registry) * (len(registry) > self._options.max_rows))
+        page = tracker_page(rows, num_torrents, registry.num_peers, order)
         # The name of a file need not be text (PEP 383); one of those costs nobody the page.
         body = page.encode(errors="replace")
         return HttpResponse(body, content_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
@@ -103,10 +106,15 @@ class HttpPages:
         kind = self._options.favicon_type
         return HttpResponse(self._options.favicon, content_type=kind, headers=_FAVICON_HEADERS)
 
-    def _file(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
-        catalog = self._tracker.catalog
+    def file(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
+        """Answer a request for a .torrent; None if it has to be read."""
+        tracker, catalog = self._tracker, self._tracker.catalog
         if not self._options.torrents or catalog is None:
             return not_found()
+        try:
+            tracker.access.admit(Asker(ip_to_bytes(request.ip), passkey))
+        except Refused as refusal:
+            return HttpResponse(f"{refusal}\n".encode(), 403)
         try:
             info_hashes = parse_scrape_query(request.query)
         except AnnounceError as error:
@@ -114,7 +122,7 @@ class HttpPages:
         if len(info_hashes) != 1:
             return HttpResponse(b"one info_hash says which .torrent is wanted\n", 400)
         listed = catalog.find(info_hashes[0])
-        if listed is None or listed.failure:
+        if listed is None or listed.failure or not tracker.access.shows(info_hashes[0]):
             return not_found()
         name = listed.name
         # What a catalogue has at hand it gives before the call returns.

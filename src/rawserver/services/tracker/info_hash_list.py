@@ -31,9 +31,13 @@ class AllowedHashes:
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
         """Raise Refused for a torrent that is on none."""
-        if not any(announce.info_hash in listed for listed in self._lists):
+        if not self.shows(announce.info_hash):
             raise Refused("this torrent is not tracked here")
         return None
+
+    def shows(self, info_hash: bytes) -> bool:
+        """Tell whether a torrent is on one."""
+        return any(info_hash in listed for listed in self._lists)
 
 
 class DeniedHashes:
@@ -44,7 +48,11 @@ class DeniedHashes:
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
         """Raise Refused for a torrent that is on one."""
-        if any(announce.info_hash in listed for listed in self._lists):
+        if not self.shows(announce.info_hash):
             # A deny list is seldom changed back: who may not now may spare us the asking.
             raise Refused("this torrent is refused here", 0)
         return None
+
+    def shows(self, info_hash: bytes) -> bool:
+        """Tell whether a torrent is on none."""
+        return not any(info_hash in listed for listed in self._lists)

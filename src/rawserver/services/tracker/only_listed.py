@@ -22,3 +22,8 @@ class OnlyListed:
         if listed.failure:
             raise Refused(listed.failure)
         return listed.warning or None
+
+    def shows(self, info_hash: bytes) -> bool:
+        """Tell whether a torrent is listed, and without a failure."""
+        listed = self._catalog.find(info_hash)
+        return listed is not None and not listed.failure

@@ -42,11 +42,15 @@ class Passkeys:
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
         """Raise Refused for a key that is nobody's, and for none."""
+        self.admit(asker)
+        return None
+
+    def admit(self, asker: Asker) -> None:
+        """Do the same for `/KEY/scrape` and `/KEY/file`. A scrape by UDP has no key (BEP 41)."""
         if not asker.passkey:
             raise Refused("this tracker wants a passkey in its URL: http://.../PASSKEY/announce")
         if self._name_of(asker.passkey) is None:
             raise Refused("unknown passkey")
-        return None
 
 
 class AccountKeeper:

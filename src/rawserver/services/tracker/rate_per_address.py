@@ -49,10 +49,14 @@ class RatePerAddress:
 
     def __call__(self, announce: AnnounceRequest, asker: Asker) -> str | None:
         """Raise Refused for an address that announces too often."""
+        self.admit(asker)
+        return None
+
+    def admit(self, asker: Asker) -> None:
+        """Count a scrape as an announce."""
         wait = self.seconds_to_wait(asker.ip)
         if wait > 0:
             seconds = math.ceil(wait)
             raise Refused(
                 f"your address announces too often: come back in {seconds} seconds", seconds
             )
-        return None

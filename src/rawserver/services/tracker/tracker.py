@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 
 from rawserver.engine import RawServer
 from rawserver.engine.tls import TlsServer
+from rawserver.services.tracker.access import Access
 from rawserver.services.tracker.asker import Asker, is_local, is_loopback
 from rawserver.services.tracker.catalog import Catalog
 from rawserver.services.tracker.counters import Counters
@@ -77,6 +78,7 @@ class Tracker:
         self.watchers = list(watchers)
         self.trusts = trusts
         self.counters = Counters()
+        self.access = Access(self)
         self.http = HttpFront(self, http)
         self.port = 0
         self.udp_port = 0
@@ -175,10 +177,15 @@ class Tracker:
         """
         if request.ip and self.trusts(asker.ip):
             asker = asker._replace(ip=ip_to_bytes(request.ip))
-        try:
-            warnings = [warning for gate in self.gates if (warning := gate(request, asker))]
-        except Refused as refusal:
-            return AnnounceResponse(failure=str(refusal), retry_in=refusal.retry_in)
+        warnings: list[str] = []
+        for gate in self.gates:
+            try:
+                told = gate(request, asker)
+            except Refused as refusal:
+                self.counters.note_refusal(gate)
+                return AnnounceResponse(failure=str(refusal), retry_in=refusal.retry_in)
+            if told:
+                warnings.append(told)
         warning = "; ".join(warnings)
         try:
             result = self.registry.announce(
@@ -197,6 +204,7 @@ class Tracker:
                 later=lambda outcome: later(self._outcome(request, asker, warning, outcome)),
             )
         except RegistryError as error:
+            self.counters.note_refusal(self.registry)
             return AnnounceResponse(failure=str(error))
         return None if result is None else self._outcome(request, asker, warning, result)
 
@@ -208,6 +216,7 @@ class Tracker:
         result: AnnounceResult | RegistryError,
     ) -> AnnounceResponse:
         if isinstance(result, RegistryError):
+            self.counters.note_refusal(self.registry)
             return AnnounceResponse(failure=str(result))
         for watch in self.watchers:
             watch(request, asker, result)
@@ -239,7 +248,20 @@ class Tracker:
         return as_seen_from_outside(result, None if is_loopback(address) else address)
 
     def scrape(
-        self, info_hashes: Sequence[bytes], later: ScrapeLater
+        self, info_hashes: Sequence[bytes], asker: Asker, later: ScrapeLater
     ) -> Sequence[ScrapeFile] | None:
-        """Return what is known of torrents; None if the registry must ask: then `later(files)`."""
+        """Return what is known of torrents; None if the registry must ask: then `later(files)`.
+
+        Raises Refused.
+        """
+        if self.gates:
+            self.access.admit(asker)
+            info_hashes = [each for each in info_hashes if self.access.shows(each)]
         return self.registry.scrape(info_hashes, later)
+
+    def torrents(self, limit: int | None = None) -> Iterator[ScrapeFile]:
+        """Yield what is known of all torrents, or of the first `limit`, but for those not shown."""
+        files = self.registry.torrents(limit)
+        if not self.gates:
+            return files
+        return (file for file in files if self.access.shows(file.info_hash))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rawserver.services.tracker.asker import MAX_PASSKEY_LENGTH, Asker
 from rawserver.services.tracker.counters import FrontCounters
+from rawserver.services.tracker.gate import Refused
 from rawserver.swarm.connection_ids import ConnectionIds
 from rawserver.wire.announce_request import AnnounceError
 from rawserver.wire.announce_response import AnnounceResponse
@@ -56,6 +57,9 @@ class UdpAnswers:
 
     def answer(self, ip: bytes, data: bytes, later: SendLater) -> bytes | None:
         """Return the reply; None if there is none, or `later(reply)` will be called."""
+        if self._tracker.gates and self._tracker.access.refuses(ip):
+            self._counters.dropped += 1
+            return None
         if data.startswith(CONNECT_START) and len(data) >= CONNECT_LENGTH:
             self._counters.connects += 1
             return encode_udp_connect_reply(data[12:16], self._ids.issue(ip))
@@ -70,7 +74,7 @@ class UdpAnswers:
         if isinstance(request, UdpAnnounce):
             return self._announce(request, ip, later)
         assert isinstance(request, UdpScrape)
-        return self._scrape(request, later)
+        return self._scrape(request, ip, later)
 
     def _announce(self, request: UdpAnnounce, ip: bytes, later: SendLater) -> bytes | None:
         announce, is_ipv6 = request.announce, len(ip) == 16
@@ -105,7 +109,7 @@ class UdpAnswers:
             peers6[: MOST_PEERS_IPV6 * 18] if is_ipv6 else peers4[: MOST_PEERS_IPV4 * 6],
         )
 
-    def _scrape(self, request: UdpScrape, later: SendLater) -> bytes | None:
+    def _scrape(self, request: UdpScrape, ip: bytes, later: SendLater) -> bytes | None:
         if self._tracker.http.options.scrape == "none":
             self._counters.refused += 1
             return encode_udp_error(request.transaction_id, "this tracker answers no scrapes")
@@ -119,7 +123,13 @@ class UdpAnswers:
             numbers = [known.get(info_hash, _UNKNOWN) for info_hash in request.info_hashes]
             return encode_udp_scrape_reply(request.transaction_id, numbers)
 
-        files = self._tracker.scrape(request.info_hashes, lambda files: later(reply(files)))
+        try:
+            files = self._tracker.scrape(
+                request.info_hashes, Asker(ip), lambda files: later(reply(files))
+            )
+        except Refused as refusal:
+            self._counters.refused += 1
+            return encode_udp_error(request.transaction_id, str(refusal))
         return None if files is None else reply(files)
 
 

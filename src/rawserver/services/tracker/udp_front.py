@@ -128,6 +128,7 @@ class UdpFront:
                 )  # fmt: skip
             except RegistryError as error:
                 self._counters.refused += 1
+                tracker.counters.note_refusal(registry)
                 replies.append(encode_udp_error(tid, str(error)))
                 continue
             if ip[0] == 127:
