@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.place import place
-from bench.tracker import announces
+from bench.tracker import announces, registry
 from bench.tracker.population import Population
 from bench.tracker.trackers import TRACKERS, available
 
 PROGRAMS = {"load": Path(__file__).parent / "load.c"}
-PARTS = tuple(announces.PROTOCOLS)
+PARTS = (*announces.PROTOCOLS, "registry")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -33,8 +33,12 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
     wanted = PARTS if "all" in options.what else tuple(options.what)
     population = Population(*(getattr(options, name) for name in Population._fields))
+    protocols = [part for part in wanted if part != "registry"]
     try:
-        compare(wanted, population, options)
+        if protocols:
+            compare(protocols, population, options)
+        if "registry" in wanted:
+            print(registry.run(), flush=True)
     except KeyboardInterrupt:
         sys.exit(130)
 
