@@ -61,6 +61,10 @@ class InTurn:
     def num_peers(self) -> int:
         return max(registry.num_peers for registry in self._registries)
 
+    @property
+    def num_seeds(self) -> int:
+        return max(registry.num_seeds for registry in self._registries)
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:

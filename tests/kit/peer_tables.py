@@ -38,7 +38,7 @@ def assert_sound(table: PeerTable) -> None:
 def assert_store_sound(store: SwarmStore) -> None:
     """Fail unless the numbers of all swarms are those of their peers."""
     assert list(store.by_hash.values()) == list(store.chain)
-    total = 0
+    total = seeds = 0
     for swarm in store.chain:
         kinds = []
         for table in swarm.tables():
@@ -46,7 +46,8 @@ def assert_store_sound(store: SwarmStore) -> None:
             assert table.num_peers
             kinds += [entry.kind & ~HIDDEN for entry in entries_of(table)]
         total += len(kinds)
+        seeds += kinds.count(SEED)
         assert swarm.complete == kinds.count(SEED)
         assert swarm.incomplete == len(kinds) - swarm.complete
         assert swarm.partial == kinds.count(PARTIAL_SEED)
-    assert store.num_peers == total
+    assert (store.num_peers, store.num_seeds) == (total, seeds)

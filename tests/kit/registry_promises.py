@@ -242,6 +242,7 @@ def a_download_is_counted_once_for_each_peer(desk: Desk) -> None:
 
 def a_seed_may_become_a_leecher_again(desk: Desk) -> None:
     desk.fill(1, 1)
+    assert (desk.registry.num_peers, desk.registry.num_seeds) == (2, 1)
     assert desk.announce(1, 5)[:3] == (0, 2, 0)
     assert desk.told(0) == [1]
 

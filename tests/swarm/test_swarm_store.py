@@ -105,9 +105,9 @@ def test_after_two_lifetimes_without_a_call_all_are_gone() -> None:
     for keeps_dead in (False, True):
         store = store_of(keeps_dead=keeps_dead)
         store.advance(0.0)
-        put(store, entry(1))
+        put(store, entry(1, SEED))
         store.advance(100.0)
-        assert store.num_peers == 1
+        assert (store.num_peers, store.num_seeds) == (1, 1)
         store.advance(300.0)
         assert (store.num_peers, len(store.by_hash)) == (0, int(keeps_dead))
         assert_store_sound(store)

@@ -85,7 +85,7 @@ class TrackerAssembly:
             http=self._http_options(),
         )
         self._add_what_needs_the_tracker()
-        self.state = self._make_state()
+        self.state = self.tracker.state = self._make_state()
 
     # Its life.
 

@@ -96,6 +96,11 @@ class MemoryRegistry:
         """The number of peers in all swarms."""
         return self.store.num_peers
 
+    @property
+    def num_seeds(self) -> int:
+        """How many of them have all of their torrent."""
+        return self.store.num_seeds
+
     def announce(
         self,
         info_hash: bytes,

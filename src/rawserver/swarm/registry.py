@@ -65,6 +65,10 @@ class Registry(Protocol):
     def num_peers(self) -> int:
         """The number of peers in all swarms."""
 
+    @property
+    def num_seeds(self) -> int:
+        """How many of them have all of their torrent."""
+
     def announce(
         self,
         info_hash: bytes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rawserver.swarm.peer_ages import PeerAges
-from rawserver.swarm.peer_entry import HIDDEN, UNREACHABLE, VERIFIED, PeerEntry, PeerLayout
+from rawserver.swarm.peer_entry import HIDDEN, SEED, UNREACHABLE, VERIFIED, PeerEntry, PeerLayout
 from rawserver.swarm.peer_table import PeerTable, make_cipher
 from rawserver.swarm.registry import Random, RegistryError
 from rawserver.swarm.tracked_swarm import SwarmChain, TrackedSwarm
@@ -30,6 +30,7 @@ class SwarmStore:
         self.chain = SwarmChain()
         self.ages = PeerAges(peer_lifetime_seconds)
         self.num_peers = 0
+        self.num_seeds = 0
         self._cipher = make_cipher(random)
         self._max_torrents = max_torrents
         self._max_peers = max_peers
@@ -42,6 +43,7 @@ class SwarmStore:
             # For two lifetimes nobody has called: all peers are gone.
             for swarm in self.chain:
                 self.num_peers -= swarm.complete + swarm.incomplete
+                self.num_seeds -= swarm.complete
                 swarm.clear()
                 self._forget_if_dead(swarm)
 
@@ -83,6 +85,7 @@ class SwarmStore:
         table.add(entry._replace(kind=kind))
         swarm.count(kind, 1)
         self.num_peers += 1
+        self.num_seeds += kind & ~HIDDEN == SEED
         return kind
 
     def take(self, swarm: TrackedSwarm, table: PeerTable, bucket: bytearray, at: int) -> PeerEntry:
@@ -90,6 +93,7 @@ class SwarmStore:
         entry = table.remove(bucket, at)
         swarm.count(entry.kind, -1)
         self.num_peers -= 1
+        self.num_seeds -= entry.kind & ~HIDDEN == SEED
         return entry
 
     def forget(self, swarm: TrackedSwarm, table: PeerTable, bucket: bytearray, at: int) -> None:

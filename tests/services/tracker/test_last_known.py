@@ -26,11 +26,11 @@ def test_swarms_and_peers_are_counted() -> None:
     known = LastKnown(100)
     known.note(HASH, AnnounceResult(5, 6, 7), True, 0)
     known.note(OTHER, AnnounceResult(1, 1, 0), True, 0)
-    assert (len(known), known.num_peers) == (2, 13)
+    assert (len(known), known.num_peers, known.num_seeds) == (2, 13, 6)
     known.note(HASH, AnnounceResult(2, 0, 7), True, 1)
-    assert (len(known), known.num_peers) == (2, 4)
+    assert (len(known), known.num_peers, known.num_seeds) == (2, 4, 3)
     known.note(OTHER, NOTHING, True, 2)
-    assert (len(known), known.num_peers) == (1, 2)
+    assert (len(known), known.num_peers, known.num_seeds) == (1, 2, 2)
     assert HASH in known
     assert OTHER not in known
 
@@ -80,6 +80,6 @@ def test_what_is_too_old_is_forgotten_some_at_a_time(monkeypatch: pytest.MonkeyP
     known.expire(104.5)
     assert len(known) == 3
     known.expire(104.5)
-    assert (len(known), known.num_peers) == (1, 2)
+    assert (len(known), known.num_peers, known.num_seeds) == (1, 2, 2)
     known.expire(104.5)
     assert bytes(20) in known

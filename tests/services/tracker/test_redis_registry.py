@@ -233,7 +233,7 @@ def test_what_is_known_is_of_the_swarms_that_were_asked_for_here(
     asked = ask()
     run_until(loop, lambda: asked.outcomes)
     assert HASH in registry
-    assert (len(registry), registry.num_peers) == (1, 7)
+    assert (len(registry), registry.num_peers, registry.num_seeds) == (1, 7, 3)
     assert list(registry.torrents()) == [ScrapeFile(HASH, 3, 5, 4)]
     assert list(registry.torrents(0)) == []
     registry.expire(loop.network.time() + 1_000_000)

@@ -30,7 +30,7 @@ class LastKnown:
         self._lifetime_seconds = lifetime_seconds
         self._said: dict[bytes, _Said] = {}
         # The peers of all swarms, as the store counted them last.
-        self.num_peers = 0
+        self.num_peers = self.num_seeds = 0
 
     def __len__(self) -> int:
         return len(self._said)
@@ -42,9 +42,9 @@ class LastKnown:
         """Take what an announce was answered; who seeds is told of no seeds."""
         old = self._said.pop(info_hash, None)
         complete, incomplete, downloaded, peers4, peers6 = result[:5]
-        self.num_peers += complete + incomplete
+        self._count(complete, incomplete, 1)
         if old is not None:
-            self.num_peers -= old.complete + old.incomplete
+            self._count(old.complete, old.incomplete, -1)
             if not (for_leecher and (peers4 or peers6)):
                 peers4, peers6 = old.peers4, old.peers6
         if complete or incomplete or downloaded:
@@ -105,7 +105,11 @@ class LastKnown:
             if said.at >= oldest:
                 return
             del self._said[info_hash]
-            self.num_peers -= said.complete + said.incomplete
+            self._count(said.complete, said.incomplete, -1)
+
+    def _count(self, complete: int, incomplete: int, sign: int) -> None:
+        self.num_peers += sign * (complete + incomplete)
+        self.num_seeds += sign * complete
 
 
 def _others(packed: bytes, known: bytes, own: bytes, size: int) -> list[bytes]:

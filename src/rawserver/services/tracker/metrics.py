@@ -39,6 +39,12 @@ def _gauges(figures: TrackerStatistics) -> Iterator[Metric]:
     yield _gauge("uptime_seconds", "Since the tracker began.", figures.uptime_seconds)
     yield _gauge("torrents", "Torrents that are known.", figures.torrents)
     yield _gauge("peers", "Peers in all swarms.", figures.peers)
+    yield _gauge("seeds", "Those of them that have all of their torrent.", figures.seeds)
+    yield _gauge("leechers", "Those of them that have not.", figures.leechers)
+    trouble = "1 while the registry says that something is wrong, such as a store that is away."
+    yield _gauge("registry_trouble", trouble, figures.warning != "")
+    if figures.state_age_seconds is not None:
+        yield _gauge("state_age_seconds", "Since the last save.", figures.state_age_seconds)
 
 
 def _fronts(figures: TrackerStatistics) -> Iterator[Metric]:
@@ -58,9 +64,26 @@ def _fronts(figures: TrackerStatistics) -> Iterator[Metric]:
         scrapes.add_metric([front, "all"], counters.full_scrapes)
         malformed.add_metric([front], counters.malformed)
     yield from (announces, scrapes, malformed)
+    refused = CounterMetricFamily(
+        f"{_PREFIX}refused", "What was refused, by which gate or registry.", labels=["by"]
+    )
+    for name, count in figures.refused_by.items():
+        refused.add_metric([name], count)
+    yield refused
+    if figures.nat_checks is not None:
+        yield _nat_checks(*figures.nat_checks)
     udp = figures.fronts["udp"]
     yield _counter("udp_connects", "Connection ids given out.", udp.connects)
     yield _counter("udp_dropped", "Datagrams that were not answered.", udp.dropped)
+
+
+def _nat_checks(reached: int, failed: int) -> Metric:
+    checks = CounterMetricFamily(
+        f"{_PREFIX}nat_checks", "Connections back to peers.", labels=["result"]
+    )
+    checks.add_metric(["reached"], reached)
+    checks.add_metric(["failed"], failed)
+    return checks
 
 
 def _engine(figures: TrackerStatistics) -> Iterator[Metric]:

@@ -60,9 +60,9 @@ class RedisRegistry:
     `timeout` is in seconds: no answer comes later because of the store. `report(text)` is told
     when the store goes away and when it is back; by default the loop's `errorfunc` is.
 
-    `len`, `num_peers` and `torrents` are of the swarms that were asked for here, with the counts
-    that the store said last: nobody counts all that is in a store. Raises StoreError if hiredis
-    is not installed, ValueError if the URL is none.
+    `len`, `num_peers`, `num_seeds` and `torrents` are of the swarms that were asked for here, with
+    the counts that the store said last: nobody counts all that is in a store. Raises StoreError if
+    hiredis is not installed, ValueError if the URL is none.
     """
 
     def __init__(
@@ -346,6 +346,11 @@ class RedisRegistry:
     def num_peers(self) -> int:
         """The number of peers in the swarms of those who announce here."""
         return max(self.memory.num_peers, self._known.num_peers)
+
+    @property
+    def num_seeds(self) -> int:
+        """How many of them have all of their torrent."""
+        return max(self.memory.num_seeds, self._known.num_seeds)
 
 
 def seconds_of(time: Any) -> float:

@@ -15,6 +15,7 @@ from rawserver.services.tracker.gate import Gate, Refused, Watcher
 from rawserver.services.tracker.http_front import HttpFront
 from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.loopback_peers import as_seen_from_outside, names_loopback
+from rawserver.services.tracker.state_file import StateFile
 from rawserver.services.tracker.udp_front import UdpFront
 from rawserver.swarm.announce_interval import DEFAULT_INTERVAL_SECONDS, AnnounceInterval
 from rawserver.swarm.memory_registry import MemoryRegistry
@@ -78,6 +79,8 @@ class Tracker:
         self.watchers = list(watchers)
         self.trusts = trusts
         self.counters = Counters()
+        # Where it is kept, if it is in a file; for the figures.
+        self.state: StateFile | None = None
         self.access = Access(self)
         self.http = HttpFront(self, http)
         self.port = 0
