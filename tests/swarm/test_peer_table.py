@@ -1,6 +1,7 @@
 from collections import Counter
 from itertools import pairwise
 from random import Random
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from rawserver.swarm.peer_entry import HIDDEN, IPV4, IPV6, PARTIAL_SEED, SEED, P
 from rawserver.swarm.peer_table import MOST_IN_A_BUCKET, PeerTable, make_cipher, share_of
 
 CIPHER = make_cipher(Random(1))
+CRC_BLIND_PLACES = (0x145FA, 0x2A5D0, 0x42F66, 0x869C2)
 
 
 def entry(number: int, kind: int = 0, layout_length: int = 4) -> PeerEntry:
@@ -32,6 +34,24 @@ def take(table: PeerTable, number: int) -> PeerEntry:
 def test_a_cipher_is_a_permutation_by_chance() -> None:
     assert sorted(CIPHER) == list(range(256))
     assert make_cipher(Random(1)) == CIPHER != make_cipher(Random(2))
+
+
+def test_strangers_cannot_choose_bytes_that_leave_the_bucket_the_same() -> None:
+    # Any byte put at these places leaves the low nine bits of a CRC-32 as they are.
+    patterns = [0]
+    for basis in CRC_BLIND_PLACES:
+        patterns += [pattern ^ basis for pattern in patterns]
+    ids = {
+        bytes([byte if pattern >> place & 1 else 0 for place in range(20)])
+        for pattern in patterns
+        for byte in range(256)
+    }
+    assert len({crc32(peer_id) & 511 for peer_id in ids}) == 1
+    table = PeerTable(IPV4, CIPHER)
+    for number, peer_id in enumerate(sorted(ids)):
+        table.add(entry(number)._replace(peer_id=peer_id))
+    assert_sound(table)
+    assert max(map(len, table.buckets)) < 6 * MOST_IN_A_BUCKET * IPV4.stride
 
 
 def test_peers_are_found_and_others_are_not() -> None:

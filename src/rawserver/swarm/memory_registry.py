@@ -20,6 +20,7 @@ from rawserver.swarm.peer_entry import (
     PeerEntry,
     PeerLayout,
 )
+from rawserver.swarm.peer_table import HASH_AT
 from rawserver.swarm.registry import (
     DEFAULT_NUMWANT,
     MAX_NUMWANT,
@@ -134,7 +135,7 @@ class MemoryRegistry:
             # Most announces repeat what is known: one search finds the peer and shows that they do,
             # in what `table.bucket_of(peer_id)` would return.
             buckets, mask = table.buckets, table.mask
-            place = crc32(peer_id.translate(table.cipher)) & mask if mask else 0
+            place = mask and crc32(peer_id.translate(table.cipher)) * table.factor >> HASH_AT & mask
             bucket = buckets[place if place < len(buckets) else place & (mask >> 1)]
             at = bucket.rfind(name)  # which takes less time than find
             if at >= 0 and at % layout.stride == KIND_AT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from zlib import crc32
 
 from rawserver.swarm.peer_entry import (
@@ -21,20 +22,36 @@ from rawserver.swarm.registry import Random
 # beside its entries. Between the two numbers nothing is moved.
 MOST_IN_A_BUCKET = 12
 LEAST_IN_A_BUCKET = 4
+# The bit of the product of a checksum and the factor at which the hash begins.
+HASH_AT = 32
+FACTOR_BYTES = 7
+_HASH_BITS = 2**32 - 1
 
 
 def make_cipher(random: Random) -> bytes:
     """Return a substitution of bytes that nobody else knows, for the hashes of peer ids.
 
     Strangers choose their peer ids. With a checksum alone they could choose thousands that meet in
-    one bucket. (Python's own hash would do, but it differs from process to process, and with it
-    the order in which peers are forgotten: a simulation would not repeat itself.)
+    one bucket; see `factor_of` too. (Python's own hash would do, but it differs from process to
+    process, and with it the order in which peers are forgotten: a simulation would not repeat.)
     """
     cipher = bytearray(range(256))
     for place in range(255, 0, -1):
         other = int(random.random() * (place + 1))
         cipher[place], cipher[other] = cipher[other], cipher[place]
     return bytes(cipher)
+
+
+@lru_cache(maxsize=16)
+def factor_of(cipher: bytes) -> int:
+    """Return what goes with a cipher: the hash of a peer id is its checksum, times this.
+
+    A checksum is linear, whatever the bytes are put in place of: there are places at which a byte
+    may be changed for any other, and the low bits, which choose the bucket, stay as they are.
+    Bits above a product with a secret number are another matter (multiply-shift hashing: two
+    checksums meet by chance alone).
+    """
+    return int.from_bytes(cipher[:FACTOR_BYTES], "big") | 1
 
 
 class PeerTable:
@@ -46,13 +63,14 @@ class PeerTable:
     """
 
     __slots__ = (
-        "_nobody", "buckets", "cipher", "downloaders", "layout", "mask", "num_peers",
+        "_nobody", "buckets", "cipher", "downloaders", "factor", "layout", "mask", "num_peers",
         "partial_seeds", "pins", "seeds",
     )  # fmt: skip
 
     def __init__(self, layout: PeerLayout, cipher: bytes) -> None:
         self.layout = layout
         self.cipher = cipher
+        self.factor = factor_of(cipher)
         self.buckets = [bytearray()]
         # The low bits of a hash that choose a bucket; those beyond the last wrap to half of it.
         self.mask = 0
@@ -64,7 +82,7 @@ class PeerTable:
 
     def bucket_of(self, peer_id: bytes) -> bytearray:
         """Return the bucket where a peer is, if it is there."""
-        return self._bucket(crc32(peer_id.translate(self.cipher))) if self.mask else self.buckets[0]
+        return self._bucket(self._hash_of(peer_id)) if self.mask else self.buckets[0]
 
     def find(self, peer_id: bytes) -> tuple[bytearray, int]:
         """Return a peer's bucket and where its entry begins there, or -1."""
@@ -87,7 +105,7 @@ class PeerTable:
     def add(self, entry: PeerEntry) -> None:
         """Take a peer in that is not there; its slot is found here."""
         _, kind, key, address, peer_id, flags, age = entry
-        id_hash = crc32(peer_id.translate(self.cipher))
+        id_hash = self._hash_of(peer_id)
         slot = 0 if kind & HIDDEN else self._ring_to_fill(kind).add(address, id_hash)
         packed = self.layout.entry.pack(slot, kind, key, address, peer_id, flags, age)
         self._bucket(id_hash).extend(packed)
@@ -186,6 +204,9 @@ class PeerTable:
             drawn.update((entry.address, entry.peer_id) for entry in others[:number])
         return drawn
 
+    def _hash_of(self, peer_id: bytes) -> int:
+        return crc32(peer_id.translate(self.cipher)) * self.factor >> HASH_AT & _HASH_BITS
+
     def _bucket(self, id_hash: int) -> bytearray:
         place = id_hash & self.mask
         if place >= len(self.buckets):
@@ -198,13 +219,13 @@ class PeerTable:
         if new_place > self.mask:
             self.mask = self.mask * 2 + 1
         old_place = new_place & (self.mask >> 1)
-        old, cipher, mask = self.buckets[old_place], self.cipher, self.mask
+        old, hash_of, mask = self.buckets[old_place], self._hash_of, self.mask
         id_at, stride = self.layout.id_at, self.layout.stride
         halves = bytearray(), bytearray()
         for start in range(0, len(old), stride):
             entry = old[start : start + stride]
             peer_id = entry[id_at : id_at + PEER_ID_LENGTH]
-            halves[crc32(peer_id.translate(cipher)) & mask == new_place].extend(entry)
+            halves[hash_of(peer_id) & mask == new_place].extend(entry)
         self.buckets[old_place] = halves[0]
         self.buckets.append(halves[1])
 
