@@ -82,3 +82,16 @@ def test_swarms_may_come_and_go_between_the_steps() -> None:
         sweep.run(1.0)
     assert store.num_peers == 0
     assert_store_sound(store)
+
+
+def test_nobody_is_forgotten_twice_when_all_are_at_once() -> None:
+    # More than one call goes through: it stops amid a table.
+    store = store_of(LEAST_BUCKETS * 20, 3)
+    sweep = Sweep(store, LIFETIME)
+    store.advance(100.0)
+    sweep.run(100.0)
+    store.advance(3 * LIFETIME)
+    for second in range(5):
+        sweep.run(3 * LIFETIME + second)
+    assert (store.num_peers, len(store.by_hash)) == (0, 0)
+    assert_store_sound(store)

@@ -62,7 +62,10 @@ class TrackedSwarm:
             self.ipv6 = None
 
     def clear(self) -> None:
-        """Forget all peers."""
+        """Forget all peers; who goes through a table at the moment finds nothing more there."""
+        for table in self.tables():
+            table.buckets.clear()
+            table.num_peers = 0
         self.ipv4 = self.ipv6 = None
         self.complete = self.incomplete = self.partial = 0
 
