@@ -1,5 +1,7 @@
 """The tracker's core: gates, watchers, intervals, and whose address is believed."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -18,6 +20,18 @@ from rawserver.swarm.memory_registry import MemoryRegistry
 from rawserver.swarm.registry import AnnounceResult, RegistryError
 from rawserver.wire.announce_request import AnnounceRequest
 from rawserver.wire.announce_response import AnnounceResponse
+
+
+def test_openssl_and_the_store_are_not_loaded_for_who_wants_neither() -> None:
+    command = (
+        "import sys, rawserver.services.tracker, rawserver.cli.share_run; "
+        "print([name for name in ('ssl', 'hiredis', 'prometheus_client') if name in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert loaded.stdout == "[]\n"
+
 
 # Gates and watchers.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
+from typing import TYPE_CHECKING
 
 from rawserver.engine import RawServer
-from rawserver.engine.tls import TlsServer
 from rawserver.services.tracker.access import Access
 from rawserver.services.tracker.asker import Asker, is_local, is_loopback
 from rawserver.services.tracker.catalog import Catalog
@@ -15,7 +15,6 @@ from rawserver.services.tracker.gate import Gate, Refused, Watcher
 from rawserver.services.tracker.http_front import HttpFront
 from rawserver.services.tracker.http_options import HttpOptions
 from rawserver.services.tracker.loopback_peers import as_seen_from_outside, names_loopback
-from rawserver.services.tracker.state_file import StateFile
 from rawserver.services.tracker.udp_front import UdpFront
 from rawserver.swarm.announce_interval import DEFAULT_INTERVAL_SECONDS, AnnounceInterval
 from rawserver.swarm.memory_registry import MemoryRegistry
@@ -29,6 +28,11 @@ from rawserver.wire.announce_request import AnnounceRequest, Event
 from rawserver.wire.announce_response import AnnounceResponse
 from rawserver.wire.compact_peers import ip_to_bytes
 from rawserver.wire.scrape import ScrapeFile
+
+if TYPE_CHECKING:
+    # OpenSSL is for who serves HTTPS.
+    from rawserver.engine.tls import TlsServer
+    from rawserver.services.tracker.state_file import StateFile
 
 # The registry is swept a little each time, so that no sweep holds up an announce.
 SWEEP_SECONDS = 1.0
