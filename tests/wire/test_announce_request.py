@@ -219,3 +219,11 @@ def test_any_bytes_are_an_announce_or_are_told_what_is_wrong(query: bytes) -> No
         assert len(request.info_hash) == len(request.peer_id) == 20
         assert 0 <= request.port <= 65535
         assert 0 <= request.left <= MAX_COUNT
+
+
+def test_what_is_no_info_hash_is_not_remembered() -> None:
+    announce_request._unescaped_hash.cache_clear()
+    for length in (21, 61, 8000):
+        with pytest.raises(AnnounceError, match="info_hash has"):
+            parse_announce_query(b"info_hash=%b&peer_id=%b&port=1&left=0" % (b"x" * length, HASH))
+    assert announce_request._unescaped_hash.cache_info().currsize <= 1

@@ -135,7 +135,8 @@ def _parse_usual(query: bytes) -> AnnounceRequest | None:
     ) = match.groups()  # fmt: skip
     if escaped is None or peer_id is None or port_text is None or left is None:
         return None
-    info_hash = _unescaped_hash(escaped)
+    # A longer one is none, and would be remembered at its length.
+    info_hash = _unescaped_hash(escaped) if len(escaped) <= 60 else b""
     if b"%" in peer_id:
         peer_id = unquote_to_bytes(peer_id)
     port = int(port_text)
@@ -203,7 +204,7 @@ def split_query(query: bytes | str) -> Iterator[tuple[bytes, bytes]]:
 # The swarms that are asked for are the same ones again and again. 16,384 take some 4 megabytes.
 @lru_cache(maxsize=16384)
 def _unescaped_hash(escaped: bytes) -> bytes:
-    return unquote_to_bytes(escaped) if len(escaped) <= 60 else b""
+    return unquote_to_bytes(escaped)
 
 
 def _escape(value: str | bytes | int) -> str:
