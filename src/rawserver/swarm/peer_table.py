@@ -204,7 +204,7 @@ class PeerTable:
             drawn.update((entry.address, entry.peer_id) for entry in others[:number])
         return drawn
 
-    def _hash_of(self, peer_id: bytes) -> int:
+    def _hash_of(self, peer_id: bytes | bytearray) -> int:
         return crc32(peer_id.translate(self.cipher)) * self.factor >> HASH_AT & _HASH_BITS
 
     def _bucket(self, id_hash: int) -> bytearray:
