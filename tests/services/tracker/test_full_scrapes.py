@@ -91,6 +91,21 @@ def test_who_reads_too_slowly_is_cut_off() -> None:
     assert scrapes.begin("a", files(1)) is not None
 
 
+def test_those_who_take_nothing_at_all_do_not_keep_others_out() -> None:
+    clock = Clock()
+    scrapes = FullScrapes(clock)
+    late = [scrapes.begin(asker, files(100_000)) for asker in "abcd"[:MAX_AT_ONCE]]
+    clock.now = LONGEST_SECONDS - 1
+    assert scrapes.begin("e", files(1)) is None
+    clock.now = LONGEST_SECONDS + 1
+    assert scrapes.begin("e", files(1)) is not None
+    assert scrapes.begin("a", files(1)) is not None
+    for scrape in late:
+        assert scrape is not None
+        with pytest.raises(StreamCut):
+            next(scrape)
+
+
 def test_one_that_is_closed_gives_no_more() -> None:
     scrape = FullScrapes(Clock()).begin("a", files(100_000))
     assert scrape is not None

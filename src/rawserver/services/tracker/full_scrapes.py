@@ -47,6 +47,9 @@ class FullScrapes:
 
         Torrents that `shows(info_hash)` is not true of are left out.
         """
+        # One whose client takes nothing is asked for nothing, and so does not end by itself.
+        for scrape in [each for each in self._under_way if each.is_late]:
+            self.ended(scrape)
         if len(self._under_way) >= self._max_at_once:
             return None
         if any(scrape.asker == asker for scrape in self._under_way):
@@ -86,6 +89,11 @@ class FullScrape:
         self._over = False
         self._deadline = scrapes.time() + LONGEST_SECONDS
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it has had all the time that there is for one."""
+        return self._scrapes.time() > self._deadline
+
     def __iter__(self) -> Iterator[bytes]:
         return self
 
@@ -93,7 +101,7 @@ class FullScrape:
         """Return the next piece, empty if the others have taken what the rate allows."""
         if self._over:
             raise StopIteration
-        if self._scrapes.time() > self._deadline:
+        if self.is_late:
             self.close()
             raise StreamCut(f"a scrape of all torrents took more than {LONGEST_SECONDS:g} seconds")
         if not self._scrapes.may_go_on():
