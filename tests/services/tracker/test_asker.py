@@ -9,7 +9,9 @@ from rawserver.wire.compact_peers import ip_to_bytes
 @pytest.mark.parametrize(
     ("ip", "local"),
     [("127.0.0.1", True), ("10.1.2.3", True), ("169.254.1.1", True), ("fe80::1", True),
-     ("fd00::1", True), ("8.8.8.8", False), ("2606:4700::1", False)],
+     ("fd00::1", True), ("8.8.8.8", False), ("2606:4700::1", False),
+     ("172.16.0.1", True), ("172.32.0.1", False), ("100.64.0.1", False), ("240.0.0.1", False),
+     ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False), ("2001:db8::1", False), ("::", False)],
 )  # fmt: skip
 def test_what_is_local(ip: str, local: bool) -> None:
     assert is_local(ip_to_bytes(ip)) is local

@@ -34,6 +34,14 @@ def test_an_address_that_asks_too_often_is_told_when_to_come() -> None:
     assert verdict(gate) is None
 
 
+def test_who_may_say_where_he_is_is_counted_where_he_is_seen() -> None:
+    gate = RatePerAddress(Clock(), rate=1.0, burst=2)
+    said = [Asker(bytes([8, 8, 8, number]), seen_ip=OTHER.ip) for number in range(3)]
+    verdicts = [verdict(gate, asker) for asker in said]
+    assert verdicts[:2] == [None, None]
+    assert verdicts[2] is not None
+
+
 def test_who_is_exempt_is_not_counted() -> None:
     exempt = AddressSet([address_range("203.0.113.9")])
     gate = RatePerAddress(Clock(), rate=1.0, burst=1, exempt=exempt)

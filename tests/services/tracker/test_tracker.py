@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from kit.tracker_desk import ADDRESS, GETTER, HASH, PORT, SEED, Desk, announce, ask, seed
+from kit.udp_desk import UdpDesk
 from rawserver.services.tracker import Asker, Refused, Tracker
 from rawserver.swarm.announce_interval import (
     DEFAULT_INTERVAL_SECONDS,
@@ -48,6 +49,27 @@ def test_a_gate_refuses_or_warns() -> None:
     assert len(tracker.registry) == 0
     assert b"warning message" not in announce(tracker)
     assert seed(tracker)[b"warning message"] == b"you have all"
+
+
+def test_a_refusal_without_a_reason_is_one_all_the_same() -> None:
+    def gate(announce: AnnounceRequest, asker: Asker) -> None:
+        raise Refused("")
+
+    tracker = Tracker(Desk(), gates=[gate])
+    assert announce(tracker) == {b"failure reason": b"refused"}
+
+
+def test_a_watcher_that_fails_costs_nobody_his_answer() -> None:
+    def watch(announce: AnnounceRequest, asker: Asker, result: AnnounceResult) -> None:
+        raise LookupError("a fault of ours")
+
+    seen: list[Asker] = []
+    desk = UdpDesk()
+    watchers = [watch, lambda announce, asker, result: seen.append(asker)]
+    tracker = Tracker(desk, watchers=watchers)
+    assert announce(tracker)[b"incomplete"] == 1
+    assert [str(fault) for fault in desk.faults] == ["a fault of ours"]
+    assert len(seen) == 1
 
 
 def test_watchers_see_the_announces_that_were_right() -> None:
@@ -155,6 +177,17 @@ def test_what_is_no_address_is_not_where_one_is_reached(name: str) -> None:
     tracker = Tracker(Desk())
     ask(tracker, "/announce", query_of(SEED, name), "10.0.0.1")
     assert announce(tracker)[b"peers"] == b"\x0a\x00\x00\x01" + PORT
+
+
+def test_gates_know_where_one_is_seen_who_says_where_he_is() -> None:
+    seen: list[Asker] = []
+    tracker = Tracker(Desk(), watchers=[lambda announce, asker, result: seen.append(asker)])
+    announce(tracker, ip="10.0.0.1")
+    ask(tracker, "/announce", query_of(SEED, "203.0.113.1"), "10.0.0.2")
+    assert seen == [
+        Asker(b"\x0a\x00\x00\x01"),
+        Asker(ADDRESS, seen_ip=b"\x0a\x00\x00\x02"),
+    ]
 
 
 def query_of(peer_id: bytes, ip: str) -> str:

@@ -54,7 +54,8 @@ class RatePerAddress:
 
     def admit(self, asker: Asker) -> None:
         """Count a scrape as an announce."""
-        wait = self.seconds_to_wait(asker.ip)
+        # Who may say where he is could else say another address each time.
+        wait = self.seconds_to_wait(asker.seen_ip or asker.ip)
         if wait > 0:
             seconds = math.ceil(wait)
             raise Refused(

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from rawserver.engine import RawServer
+from rawserver.engine.fault_reports import Where, method_of
 from rawserver.services.tracker.access import Access
 from rawserver.services.tracker.asker import Asker, is_local, is_loopback
 from rawserver.services.tracker.catalog import Catalog
@@ -183,14 +184,15 @@ class Tracker:
         peers of the asker's own family only.
         """
         if request.ip and self.trusts(asker.ip):
-            asker = asker._replace(ip=ip_to_bytes(request.ip))
+            asker = asker._replace(ip=ip_to_bytes(request.ip), seen_ip=asker.ip)
         warnings: list[str] = []
         for gate in self.gates:
             try:
                 told = gate(request, asker)
             except Refused as refusal:
                 self.counters.note_refusal(gate)
-                return AnnounceResponse(failure=str(refusal), retry_in=refusal.retry_in)
+                reason = str(refusal) or "refused"
+                return AnnounceResponse(failure=reason, retry_in=refusal.retry_in)
             if told:
                 warnings.append(told)
         warning = "; ".join(warnings)
@@ -226,7 +228,11 @@ class Tracker:
             self.counters.note_refusal(self.registry)
             return AnnounceResponse(failure=str(result))
         for watch in self.watchers:
-            watch(request, asker, result)
+            try:
+                watch(request, asker, result)
+            except Exception as error:
+                # What was asked has been done: a fault of who looks on does not cost the answer.
+                self.raw_server.context_failed(self, error, Where(method_of(watch, "__call__")))
         result = self.as_seen_by(asker.ip, result)
         found = bool(result.peers4 or result.peers6)
         lonely = request.left > 0 and not found and request.event is not Event.STOPPED
