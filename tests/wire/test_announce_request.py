@@ -14,6 +14,7 @@ from rawserver.wire.announce_request import (
     announce_url,
     encode_announce_query,
     parse_announce_query,
+    said_endpoint,
 )
 
 HASH = bytes(range(0, 200, 10))
@@ -35,6 +36,8 @@ requests = st.builds(
     key=st.binary(max_size=128),
     tracker_id=st.binary(max_size=128),
     ip=st.just("") | st.ip_addresses(v=4).map(str),
+    ipv4=st.just(b"") | st.ip_addresses(v=4).map(lambda ip: str(ip).encode()),
+    ipv6=st.binary(max_size=50),
 )
 
 
@@ -139,6 +142,39 @@ def test_only_an_address_is_taken_for_ip(said: str, taken: str) -> None:
     assert parse_announce_query(query(ip=said)).ip == taken
 
 
+IPV4 = b"\xc0\0\2\7"
+IPV6 = bytes.fromhex("20010db8000000000000000000000001")
+
+
+@pytest.mark.parametrize(
+    ("said", "endpoint"),
+    [
+        (b"192.0.2.7", (IPV4, 6881)),
+        (b"192.0.2.7:80", (IPV4, 80)),
+        (b"2001:db8::1", (IPV6, 6881)),
+        (b"[2001:db8::1]", (IPV6, 6881)),
+        (b"[2001:db8::1]:65535", (IPV6, 65535)),
+        (b"[::ffff:192.0.2.7]:1", (IPV4, 1)),
+        *(
+            (said, None)
+            for said in (
+                b"", b":", b"[", b"[]", b"host", b"host:80", b"192.0.2.7:", b"192.0.2.7:65536",
+                b"192.0.2.7:+1", b"192.0.2.7:\xb2", b"192.0.2.7:000001", b"[2001:db8::1",
+                b"[2001:db8::1]80", b"2001:db8::1:99999", b"\xff",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_where_else_a_client_listens(said: bytes, endpoint: tuple[bytes, int] | None) -> None:
+    assert said_endpoint(said, 6881) == endpoint
+
+
+@given(st.text(st.sampled_from("[]:.0129afx\xff"), max_size=20) | st.text(max_size=20))
+def test_an_endpoint_is_an_address_and_a_port_or_none(text: str) -> None:
+    endpoint = said_endpoint(text.encode(), 6881)
+    assert endpoint is None or (len(endpoint[0]) in (4, 16) and 0 <= endpoint[1] <= 65535)
+
+
 @given(st.binary(max_size=200) | st.text(max_size=100))
 def test_any_rubbish_is_refused_with_a_reason_of_one_line(rubbish: bytes | str) -> None:
     with pytest.raises(AnnounceError, match=r"\A[ -~]+\Z"):
@@ -168,7 +204,8 @@ pieces = st.sampled_from([
     b"event=started", b"event=", b"event=Paused", b"event=paused", b"event=%73topped", b"compact=1",
     b"compact=0", b"compact", b"numwant=", b"numwant=-1", b"numwant=0050", b"numwant=1234567890",
     b"key=k", b"key=%41", b"key=" + b"k" * 129, b"key", b"trackerid=t", b"no_peer_id=0",
-    b"no_peer_id=1", b"no_peer_id=2", b"ip=192.0.2.1", b"ip", b"ipv6=::1", b"ports=x",
+    b"no_peer_id=1", b"no_peer_id=2", b"ip=192.0.2.1", b"ip", b"ipv6=::1", b"ipv6",
+    b"ipv6=%5B::1%5D", b"ipv4=192.0.2.1", b"ipv4=%31", b"ipv4", b"ports=x",
     b"xinfo_hash=", b"supportcrypto=1", b"=", b"=x", b"a=b=c", b"a", b"\n",
     b"port=1\n", b"\xff", b"left=\xb2",
 ])  # fmt: skip

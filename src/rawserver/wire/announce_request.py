@@ -23,9 +23,9 @@ _USUAL = re.compile(
     rb"(?:(?:^|&)(?:info_hash=([^&]*+)|peer_id=([^&]*+)|port=([0-9]{1,5}+)"
     rb"|uploaded=([0-9]{1,18}+)|downloaded=([0-9]{1,18}+)|left=([0-9]{1,18}+)"
     rb"|event=([a-z]*+)|numwant=([0-9]{0,9}+)|compact=(1)|key=([^&]{0,128}+)"
-    rb"|no_peer_id=([01])|trackerid=([^&%]{0,128}+)"
+    rb"|no_peer_id=([01])|trackerid=([^&%]{0,128}+)|ipv4=([^&%]*+)|ipv6=([^&]*+)"
     rb"|(?!(?:info_hash|peer_id|port|uploaded|downloaded|left|event|numwant|compact|key|no_peer_id"
-    rb"|trackerid|ip)(?:[=&]|$))[^&]++))++",
+    rb"|trackerid|ip|ipv4|ipv6)(?:[=&]|$))[^&]++))++",
     re.DOTALL,
 )
 
@@ -51,7 +51,8 @@ class AnnounceRequest(NamedTuple):
     """One announce. `uploaded`, `downloaded` and `left` are bytes.
 
     `numwant` None leaves the number of peers to the tracker. `ip` is an address that the client
-    says is its own, or empty; whether to believe it is for the tracker to say.
+    says is its own, or empty; whether to believe it is for the tracker to say. `ipv4` and `ipv6`
+    are where else it says that it listens, as it says it (BEP 7): `said_endpoint` reads them.
     """
 
     info_hash: bytes
@@ -67,6 +68,8 @@ class AnnounceRequest(NamedTuple):
     key: bytes = b""
     tracker_id: bytes = b""
     ip: str = ""
+    ipv4: bytes = b""
+    ipv6: bytes = b""
 
 
 _EVENTS = {event.value.encode(): event for event in Event}
@@ -92,6 +95,8 @@ def encode_announce_query(request: AnnounceRequest) -> str:
         "key": request.key,
         "trackerid": request.tracker_id,
         "ip": request.ip,
+        "ipv4": request.ipv4,
+        "ipv6": request.ipv6,
     }
     fields += [(name, value) for name, value in optional.items() if value]
     return "&".join([f"{name}={_escape(value)}" for name, value in fields])
@@ -131,7 +136,7 @@ def _parse_usual(query: bytes) -> AnnounceRequest | None:
         return None
     (
         escaped, peer_id, port_text, uploaded, downloaded, left, event, numwant, _, key, no_peer_id,
-        tracker_id,
+        tracker_id, ipv4, ipv6,
     ) = match.groups()  # fmt: skip
     if escaped is None or peer_id is None or port_text is None or left is None:
         return None
@@ -156,6 +161,8 @@ def _parse_usual(query: bytes) -> AnnounceRequest | None:
         unquote_to_bytes(key) if key and b"%" in key else key or b"",
         tracker_id or b"",
         "",
+        ipv4 or b"",
+        unquote_to_bytes(ipv6) if ipv6 else b"",
     )
     # As `AnnounceRequest(*fields)`, without a call in between.
     return tuple.__new__(AnnounceRequest, fields)
@@ -182,7 +189,35 @@ def _parse_any(query: bytes | str) -> AnnounceRequest:
         key=_token(fields, "key"),
         tracker_id=_token(fields, "trackerid"),
         ip=_ip(fields.get(b"ip", b"")),
+        ipv4=fields.get(b"ipv4", b""),
+        ipv6=fields.get(b"ipv6", b""),
     )
+
+
+def said_endpoint(said: bytes, port: int) -> tuple[bytes, int] | None:
+    """Read an `ipv4` or `ipv6`: an address, packed then, with or without a port of its own.
+
+    Without one it is `port`. None if it is nothing of that.
+    """
+    text = said.decode("latin-1")
+    if text.startswith("["):
+        ip, bracket, rest = text[1:].partition("]")
+    else:
+        bracket, rest = "]", ""
+        ip = text
+        if text.count(":") == 1:
+            ip, colon, rest = text.partition(":")
+            rest = colon + rest
+    try:
+        packed = ip_to_bytes(ip)
+    except ValueError:
+        return None
+    if not rest:
+        return (packed, port) if bracket else None
+    if rest[0] != ":" or not rest[1:].isascii() or not rest[1:].isdigit() or len(rest) > 6:
+        return None
+    port = int(rest[1:])
+    return (packed, port) if port <= 65535 else None
 
 
 def split_query(query: bytes | str) -> Iterator[tuple[bytes, bytes]]:

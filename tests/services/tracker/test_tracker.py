@@ -114,6 +114,18 @@ def test_a_registry_may_answer_later() -> None:
     assert responses[0].complete == 1
 
 
+def test_nobody_watches_what_comes_after_the_end() -> None:
+    registry, seen = Elsewhere(), []
+    desk = Desk()
+    desk.remove_context = lambda context: None  # type: ignore[attr-defined]
+    tracker = Tracker(desk, registry, watchers=[lambda *about: seen.append(about)])
+    responses: list[AnnounceResponse] = []
+    tracker.announce(AnnounceRequest(HASH, SEED, 6881), Asker(ADDRESS), responses.append)
+    tracker.close()
+    registry.answers[0]()
+    assert (len(responses), seen) == (1, [])
+
+
 def test_a_registry_may_refuse_later() -> None:
     registry = Elsewhere()
     registry.announce = lambda *args, later, **kwargs: later(RegistryError("full"))  # type: ignore[method-assign]
@@ -141,6 +153,50 @@ def test_who_is_silent_is_forgotten() -> None:
 class FakeListening:
     def getsockname(self) -> tuple[str, int]:
         return "192.0.2.1", 6969
+
+
+# Two addresses.
+
+V6 = "2001:db8::7"
+AT_V6 = bytes.fromhex("20010db8000000000000000000000007")
+
+
+def test_who_is_trusted_may_say_where_else_he_listens() -> None:
+    tracker = Tracker(Desk())
+    told = seed(tracker, "10.0.0.5", ipv6=f"[{V6}]:9", event="completed")
+    assert (told[b"complete"], told[b"downloaded"], told[b"peers"]) == (2, 1, b"")
+    assert b"peers6" not in told
+    reply = announce(tracker)
+    assert (reply[b"peers"], reply[b"peers6"]) == (b"\x0a\0\0\5" + PORT, AT_V6 + b"\0\x09")
+    assert seed(tracker, "10.0.0.5", ipv6=V6, event="stopped")[b"complete"] == 0
+
+
+def test_who_comes_by_ipv6_may_say_his_ipv4() -> None:
+    tracker = Tracker(Desk())
+    assert seed(tracker, "fd00::5", ipv4="192.0.2.7")[b"complete"] == 2
+    assert announce(tracker)[b"peers"] == b"\xc0\0\2\7" + PORT
+
+
+@pytest.mark.parametrize(
+    "said", [{"ipv6": "nonsense"}, {"ipv6": "192.0.2.7"}, {"ipv4": "192.0.2.7"}]
+)
+def test_what_he_says_of_it_may_make_no_sense(said: dict[str, str]) -> None:
+    assert seed(Tracker(Desk()), "10.0.0.5", **said)[b"complete"] == 1
+
+
+def test_nobody_else_is_believed() -> None:
+    tracker = Tracker(Desk())
+    assert seed(tracker, ipv6=V6)[b"complete"] == 1
+    assert tracker.registry.num_peers == 1
+
+
+def test_his_other_address_may_be_refused() -> None:
+    tracker = Tracker(Desk())
+    seed(tracker, "2001:db8::8", key="another's")
+    told = seed(tracker, "10.0.0.5", ipv6=V6, key="mine")
+    assert told[b"warning message"].startswith(b"2001:db8::7: this peer id is in use")
+    assert told[b"complete"] == 2
+    assert tracker.counters.refused_by == {"MemoryRegistry": 1}
 
 
 # Intervals.

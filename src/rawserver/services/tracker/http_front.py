@@ -131,7 +131,7 @@ class HttpFront:
             not tracker.gates
             and not tracker.watchers
             and announce.compact
-            and not announce.ip
+            and (not (announce.ip or announce.ipv4 or announce.ipv6) or not tracker.trusts(ip))
             and type(registry) is MemoryRegistry
             and b"scrape" not in query
         ):

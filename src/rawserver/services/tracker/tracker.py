@@ -25,9 +25,9 @@ from rawserver.swarm.registry import (
     Registry,
     RegistryError,
 )
-from rawserver.wire.announce_request import AnnounceRequest, Event
+from rawserver.wire.announce_request import AnnounceRequest, Event, said_endpoint
 from rawserver.wire.announce_response import AnnounceResponse
-from rawserver.wire.compact_peers import ip_to_bytes
+from rawserver.wire.compact_peers import ip_to_bytes, ip_to_text
 from rawserver.wire.scrape import ScrapeFile
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class Tracker:
         self._begin_to_sweep()
 
     def close(self) -> None:
-        """End the service and its connections."""
+        """End the service and its connections; a registry's late answers are told to nobody."""
+        self.watchers = []
         self.raw_server.remove_context(self)
 
     def publish(self, path: str, body: bytes, content_type: str) -> None:
@@ -183,18 +184,16 @@ class Tracker:
         What is refused is a response with a failure. `only_own_family`: the reply has room for
         peers of the asker's own family only.
         """
-        if request.ip and self.trusts(asker.ip):
+        is_trusted = _names_an_address(request) and self.trusts(asker.ip)
+        if request.ip and is_trusted:
             asker = asker._replace(ip=ip_to_bytes(request.ip), seen_ip=asker.ip)
-        warnings: list[str] = []
-        for gate in self.gates:
-            try:
-                told = gate(request, asker)
-            except Refused as refusal:
-                self.counters.note_refusal(gate)
-                reason = str(refusal) or "refused"
-                return AnnounceResponse(failure=reason, retry_in=refusal.retry_in)
-            if told:
-                warnings.append(told)
+        try:
+            warnings = self._pass_gates(request, asker)
+        except Refused as refusal:
+            reason = str(refusal) or "refused"
+            return AnnounceResponse(failure=reason, retry_in=refusal.retry_in)
+        if is_trusted:
+            warnings += self._announce_other_family(request, asker)
         warning = "; ".join(warnings)
         try:
             result = self.registry.announce(
@@ -216,6 +215,47 @@ class Tracker:
             self.counters.note_refusal(self.registry)
             return AnnounceResponse(failure=str(error))
         return None if result is None else self._outcome(request, asker, warning, result)
+
+    def _announce_other_family(self, request: AnnounceRequest, asker: Asker) -> list[str]:
+        """Note where a peer listens beside his address (BEP 7); returns why that cannot be."""
+        said = request.ipv6 if len(asker.ip) == 4 else request.ipv4
+        endpoint = said_endpoint(said, request.port)
+        if endpoint is None or len(endpoint[0]) == len(asker.ip):
+            return []
+        ip, port = endpoint
+        # What was completed was so once.
+        event = Event.NONE if request.event is Event.COMPLETED else request.event
+        try:
+            self.registry.announce(
+                request.info_hash,
+                request.peer_id,
+                ip,
+                port,
+                request.left,
+                event,
+                0,
+                self.raw_server.network.time(),
+                request.key,
+                partial=event is Event.PAUSED,
+                later=lambda outcome: None,  # it is about him as he was seen that he asks
+            )
+        except RegistryError as error:
+            self.counters.note_refusal(self.registry)
+            return [f"{ip_to_text(ip)}: {error}"]
+        return []
+
+    def _pass_gates(self, request: AnnounceRequest, asker: Asker) -> list[str]:
+        """Ask the gates; returns their warnings, raises Refused."""
+        warnings: list[str] = []
+        for gate in self.gates:
+            try:
+                told = gate(request, asker)
+            except Refused:
+                self.counters.note_refusal(gate)
+                raise
+            if told:
+                warnings.append(told)
+        return warnings
 
     def _outcome(
         self,
@@ -278,3 +318,7 @@ class Tracker:
         if not self.gates:
             return files
         return (file for file in files if self.access.shows(file.info_hash))
+
+
+def _names_an_address(request: AnnounceRequest) -> bool:
+    return bool(request.ip or request.ipv4 or request.ipv6)
