@@ -10,8 +10,10 @@ from kit.tracker_desk import GETTER, HASH
 from rawserver import RawServer, SingleSocket
 from rawserver.services.tracker import Asker, nat_check
 from rawserver.services.tracker.nat_check import NatCheck, Verdict
+from rawserver.simulation import World
 from rawserver.swarm.registry import AnnounceResult
 from rawserver.wire.announce_request import AnnounceRequest, Event
+from rawserver.wire.compact_peers import ip_to_bytes
 from rawserver.wire.peer_wire import HANDSHAKE_LENGTH, encode_handshake
 
 HERE = Asker(b"\x7f\x00\x00\x01")
@@ -22,8 +24,10 @@ RESERVED = b"\x00\x00\x00\x00\x00\x10\x00\x05"
 class Peer:
     """Listens, and answers a handshake with what it is given, in pieces."""
 
-    def __init__(self, raw_server: RawServer, *answer: bytes) -> None:
-        self.port = listen(raw_server, self)
+    def __init__(self, raw_server: RawServer, *answer: bytes, port: int = 0) -> None:
+        self.port = port or listen(raw_server, self)
+        if port:
+            raw_server.start_listening(raw_server.create_serversocket(port), self)
         self.answer = answer
         self.heard = b""
         self.calls = 0
@@ -160,6 +164,29 @@ def test_so_many_are_checked_at_a_time_and_so_many_wait(
         checker(AnnounceRequest(HASH, GETTER, peer.port, left=1), HERE, UNVERIFIED)
     run_until(raw_server, lambda: len(book.verdicts) == 5)
     assert [peer.calls for peer in peers] == [1, 1, 1, 1, 1, 0]
+
+
+def test_who_makes_peers_up_keeps_nobody_from_being_checked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nat_check, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(nat_check, "MOST_OF_ONE_ADDRESS", 50)
+    tracker = world.add_host("tracker", "192.0.2.1", "2001:db8:1::1")
+    peer = world.add_host("peer", "192.0.2.2")
+    answer = encode_handshake(HASH, GETTER)
+    peer.boot(lambda raw_server: Peer(raw_server, answer, port=6881))
+    book = Book()
+    checker = NatCheck(tracker.boot(lambda raw_server: None), book, tries=1, log=book.log)
+    for number in range(100):
+        # Nothing answers there.
+        asker = Asker(ip_to_bytes(f"2001:db8:2::{number + 1:x}"))
+        checker(AnnounceRequest(HASH, b"%020d" % number, 9, left=1), asker, UNVERIFIED)
+    one = Asker(ip_to_bytes(peer.addresses[0]))
+    checker(AnnounceRequest(HASH, GETTER, 6881, left=1), one, UNVERIFIED)
+    world.run(condition=lambda: checker.reached, seconds=25)
+    assert book.verdicts[-1] == ("verified", HASH, GETTER, one.ip, 6881)
+    world.run(seconds=600)
+    assert checker.failed == 50
 
 
 def test_checks_end_with_their_context(raw_server: RawServer) -> None:

@@ -34,6 +34,9 @@ PROGRAM_LENGTH = 8
 # Checks that wait: at 64 at once, with most of them unanswered, half an hour's worth. Who finds no
 # room is checked at the next announce.
 MOST_WAITING = 10_000
+# Of one address (one IPv6 /64): whole providers stand behind one, but who makes peers up must not
+# take the room of all others. Addresses take turns, so that nor do they wait for his to be tried.
+MOST_OF_ONE_ADDRESS = 1_000
 
 
 class Verdict(IntEnum):
@@ -82,27 +85,47 @@ class NatCheck:
         self._tries = tries
         self._log = log
         self._peer_id = make_peer_id(raw_server.network.random_bytes(12))
-        self._waiting: deque[Candidate] = deque()
-        # All that wait, run or are to be tried again, and how often they failed.
+        # By address, the one whose turn is next first.
+        self._waiting: dict[bytes, deque[Candidate]] = {}
+        # All that wait, run or are to be tried again, and how often they failed; and their number
+        # by address.
         self._failures: dict[Candidate, int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._running = 0
 
     def __call__(self, announce: AnnounceRequest, asker: Asker, result: AnnounceResult) -> None:
         """Note who announced, if he is to be checked."""
         if result.unverified and announce.port and announce.event is not Event.STOPPED:
             candidate = (announce.info_hash, announce.peer_id, asker.ip, announce.port)
-            if candidate not in self._failures and len(self._failures) < MOST_WAITING:
+            address = _address_of(candidate)
+            number = self._numbers.get(address, 0)
+            has_room = len(self._failures) < MOST_WAITING and number < MOST_OF_ONE_ADDRESS
+            if candidate not in self._failures and has_room:
                 self._failures[candidate] = 0
+                self._numbers[address] = number + 1
                 self._wait(candidate)
 
     def _wait(self, candidate: Candidate) -> None:
-        self._waiting.append(candidate)
+        self._waiting.setdefault(_address_of(candidate), deque()).append(candidate)
         self._begin_some()
 
     def _begin_some(self) -> None:
-        while self._waiting and self._running < MOST_AT_ONCE:
+        waiting = self._waiting
+        while waiting and self._running < MOST_AT_ONCE:
+            address = next(iter(waiting))
+            of_address = waiting.pop(address)
+            candidate = of_address.popleft()
+            if of_address:
+                waiting[address] = of_address
             self._running += 1
-            Check(self, self._waiting.popleft(), self._peer_id)
+            Check(self, candidate, self._peer_id)
+
+    def _forget(self, candidate: Candidate) -> None:
+        address = _address_of(candidate)
+        del self._failures[candidate]
+        self._numbers[address] -= 1
+        if not self._numbers[address]:
+            del self._numbers[address]
 
     def over(self, candidate: Candidate, verdict: Verdict) -> None:
         """Take a verdict; for a check of this object."""
@@ -112,17 +135,23 @@ class NatCheck:
             self._log(ip_to_text(ip), port, verdict)
         if verdict is Verdict.REACHED:
             self.reached += 1
-            del self._failures[candidate]
+            self._forget(candidate)
             self._registry.verified(info_hash, peer_id, ip, port)
         else:
             self.failed += 1
             self._failures[candidate] += 1
             if self._failures[candidate] >= self._tries:
-                del self._failures[candidate]
+                self._forget(candidate)
                 self._registry.unreachable(info_hash, peer_id, ip, port)
             else:
                 self.raw_server.add_task(self._wait, RETRY_SECONDS, (candidate,), self.context)
         self._begin_some()
+
+
+def _address_of(candidate: Candidate) -> bytes:
+    """Return what counts as one address: who has one IPv6 address has all of its /64."""
+    ip = candidate[2]
+    return ip[:8] if len(ip) == 16 else ip
 
 
 class Check:
