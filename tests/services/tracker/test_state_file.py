@@ -122,6 +122,28 @@ def test_who_asks_during_a_save_gets_another(raw_server: RawServer, tmp_path: Pa
     assert (done, read.words) == (["first", "second"], [b"two"])
 
 
+def test_a_section_that_fails_costs_this_save_alone(tmp_path: Path) -> None:
+    reported: list[tuple[int, str]] = []
+    raw_server = RawServer(errorfunc=lambda level, text: reported.append((level, text)))
+
+    class Faulty(Words):
+        def dump(self, now: float) -> Iterator[bytes]:
+            yield b"one"
+            if self.words:
+                raise LookupError("a fault of ours")
+
+    words, path = Faulty(b"one"), tmp_path / "state"
+    state = StateFile(raw_server, str(path), [words])
+    save(raw_server, state)
+    assert not path.exists()
+    assert "LookupError" in reported[0][1]
+    assert "state was not saved" in reported[1][1]
+    words.words = []
+    save(raw_server, state)
+    assert path.exists()
+    raw_server.close()
+
+
 def test_what_cannot_be_saved_is_reported_once(tmp_path: Path) -> None:
     reported: list[tuple[int, str]] = []
     raw_server = RawServer(errorfunc=lambda level, text: reported.append((level, text)))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from rawserver.engine import RawServer
+from rawserver.engine.fault_reports import Where, method_of
 from rawserver.services.tracker.state_format import read_sections, write_sections
 
 # A million peers take some 60 MB.
@@ -134,12 +135,19 @@ class StateFile:
     ) -> None:
         time = self._raw_server.network.time
         until = time() + SLICE_SECONDS
-        for part in parts:
-            made.append(part)
-            if time() >= until:
-                args = (parts, made, waiting, since)
-                self._raw_server.add_task(self._go_on, 0, args, self._context)
-                return
+        try:
+            for part in parts:
+                made.append(part)
+                if time() >= until:
+                    args = (parts, made, waiting, since)
+                    self._raw_server.add_task(self._go_on, 0, args, self._context)
+                    return
+        except Exception as error:
+            # A fault of ours, or too little memory; whoever waits for the end must not for ever.
+            where = Where(method_of(self, "save"))
+            self._raw_server.context_failed(self._context, error, where)
+            self._saved(error, waiting, since)
+            return
         self._write(made, waiting, since)
 
     def _write(self, made: list[bytes], waiting: list[Callable[[], None]], since: float) -> None:
@@ -149,14 +157,19 @@ class StateFile:
             disk.replace_file(self._path, b"".join(made))
 
         def written(result: None, error: BaseException | None) -> None:
-            self._note(error, since)
-            for done in waiting:
-                done()
-            self._saving = bool(self._waiting)
-            if self._saving:
-                self._begin()
+            self._saved(error, waiting, since)
 
         self._raw_server.start_work(write, (), written, self._context)
+
+    def _saved(
+        self, error: BaseException | None, waiting: list[Callable[[], None]], since: float
+    ) -> None:
+        self._note(error, since)
+        for done in waiting:
+            done()
+        self._saving = bool(self._waiting)
+        if self._saving:
+            self._begin()
 
     def _note(self, error: BaseException | None, since: float) -> None:
         if error is None:
