@@ -218,6 +218,18 @@ def test_nothing_else_is_posted_to(path: str) -> None:
     assert tracker.registry.num_peers == 0
 
 
+@pytest.mark.parametrize("header", ["x-forwarded-for", "via", "forwarded", "x-real-ip"])
+def test_who_comes_by_a_proxy_that_nobody_trusts_is_not_of_this_machine(header: str) -> None:
+    tracker = Tracker(Desk(), http=HttpOptions(statistics="local"))
+    tracker.http.add_private("/users.json", lambda: b"[]")
+    assert post(tracker, "/reload", **{header: "8.8.8.8"}).status == 403
+    for path in ("/users.json", "/stats.json"):
+        request = HttpRequest("GET", path, b"", "127.0.0.1", 4000, {header: "8.8.8.8"})
+        response = tracker.http.respond(request, lambda response: None)
+        assert response is not None
+        assert response.status == 403
+
+
 def test_what_is_private_is_for_local_networks_alone() -> None:
     tracker = Tracker(Desk())
     tracker.http.add_private("/users.json", lambda: b"[]")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _FAVICON_HEADERS = {"Cache-Control": "max-age=86400"}
 # Whoever is in between must not keep what changes by the second.
 _FRESH = {"Cache-Control": "no-store"}
+# What proxies add to the requests that they pass on.
+_OF_PROXIES = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 # A page of so few is made anew each time.
 FEW_ROWS = 20
 _NOT_FOUND = b"there is nothing here; a tracker answers at /announce\n"
@@ -155,13 +157,13 @@ class HttpPages:
         shown = self._options.statistics
         if shown == "none":
             return not_found()
-        if shown == "local" and not is_local(ip_to_bytes(request.ip)):
+        if shown == "local" and not self._is_local(request):
             return _not_for_you()
         # The figures are counted over all connections.
         return self._kept.get(name, lambda: HttpResponse(make(), 200, kind, _FRESH))
 
     def _private(self, request: HttpRequest, make: Callable[[], bytes]) -> HttpResponse:
-        if not is_local(ip_to_bytes(request.ip)):
+        if not self._is_local(request):
             return _not_for_you()
         return self._kept.get(
             request.path, lambda: HttpResponse(make(), 200, "application/json", _FRESH)
@@ -183,7 +185,18 @@ class HttpPages:
             if hmac.compare_digest(said, f"Bearer {token}".encode()):
                 return True
         # A page in a browser of this machine may have been sent here by anybody's site.
-        return is_loopback(ip_to_bytes(request.ip)) and "origin" not in request.headers
+        if "origin" in request.headers or self._is_of_a_stranger(request):
+            return False
+        return is_loopback(ip_to_bytes(request.ip))
+
+    def _is_local(self, request: HttpRequest) -> bool:
+        return is_local(ip_to_bytes(request.ip)) and not self._is_of_a_stranger(request)
+
+    def _is_of_a_stranger(self, request: HttpRequest) -> bool:
+        """Tell whether a proxy passes it on that nobody has said to trust: for whom, who knows."""
+        if self._options.trusted_proxies:
+            return False  # then it is the client's own address that counts
+        return not _OF_PROXIES.isdisjoint(request.headers)
 
 
 def _torrent(torrent: bytes | None, name: str) -> HttpResponse:
