@@ -146,6 +146,16 @@ def test_the_state_comes_back(assemble: Assemble, tmp_path: Path) -> None:
     assert announce(assemble("--state", path).tracker)[b"complete"] == 1
 
 
+def test_peers_of_this_machine_that_come_back_are_as_others_reach_them(
+    assemble: Assemble, tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    announce(assemble("--state", path).tracker, SEED, "127.0.0.1", left=0)
+    assemble.close()
+    peers = announce(assemble("--state", path).tracker)[b"peers"]
+    assert not peers.startswith(b"\x7f")
+
+
 @pytest.mark.parametrize(
     ("trusted", "believed"), [("local", False), ("all", True), ("none", False)]
 )

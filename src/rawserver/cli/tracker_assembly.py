@@ -268,4 +268,6 @@ class TrackerAssembly:
         told = state.load()
         if told:
             self._raw_server.report(logging.WARNING, told)
+        # There may be some of this machine among those who are known from before.
+        self.tracker.has_loopback_peers = self.registry.num_peers > 0
         return state
