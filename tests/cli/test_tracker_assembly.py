@@ -184,6 +184,7 @@ def test_an_access_log_and_an_icon(assemble: Assemble, tmp_path: Path) -> None:
         "--users {}/bad",
         "--favicon {}/none",
         "--access-log {}/none/log",
+        "--state {}/none/state",
         "--trusted-proxy nonsense",
         "--store nonsense",
     ],

@@ -32,6 +32,8 @@ def test_addresses_may_be_several() -> None:
         ("--workers 2 --store redis:/// --http 0", "none of them can be 0"),
         ("--proxy-protocol", "--proxy-protocol needs a --trusted-proxy"),
         ("--interval 10 --min-interval 20", "--min-interval is longer than --interval"),
+        ("--interval 5000000000", "--interval is more than a day"),
+        ("--rate 1 --burst 0.5", "--burst is less than one announce"),
         ("--numwant 300", "--numwant is more than --max-numwant"),
         ("--serve-torrents", "need --torrents"),
         ("--torrent-messages", "need --torrents"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os.path
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -264,6 +265,10 @@ class TrackerAssembly:
         path = self._options.state
         if path is None:
             return None
+        disk = self._raw_server.network.disk
+        # Told of now, not when it is to be saved.
+        if disk.status(os.path.dirname(path) or ".") is None:
+            raise CommandError(f"--state: there is no folder {os.path.dirname(path)}")
         state = StateFile(self._raw_server, path, self._sections, interval=self._options.save_every)
         told = state.load()
         if told:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rawserver.cli.command_error import CommandError
 from rawserver.services.tracker.forwarded import ProxyHeaderName
 from rawserver.services.tracker.http_options import Audience, Scrapes
+from rawserver.wire.announce_response import MAX_INTERVAL_SECONDS
 
 Address = tuple[str, int]
 
@@ -80,6 +81,10 @@ class TrackerOptions:
             raise CommandError("--proxy-protocol needs a --trusted-proxy: who else may speak it?")
         if self.min_interval is not None and self.min_interval > self.interval:
             raise CommandError("--min-interval is longer than --interval")
+        if self.interval > MAX_INTERVAL_SECONDS:
+            raise CommandError(f"--interval is more than a day, {MAX_INTERVAL_SECONDS} seconds")
+        if self.rate and self.burst < 1:
+            raise CommandError("--burst is less than one announce")
         if self.numwant > self.max_numwant:
             raise CommandError("--numwant is more than --max-numwant")
         if self.torrents is None and (self.serve_torrents or self.torrent_messages):
