@@ -53,6 +53,16 @@ def hangs(world: World) -> None:
         pass
 
 
+def says_that_it_hangs(world: World) -> None:
+    print("it hangs", flush=True)
+    while True:
+        pass
+
+
+def reads(world: World) -> None:
+    assert sys.stdin.read() == ""
+
+
 def differs_by_hash(world: World) -> None:
     for word in {"one", "two", "three", "four", "five", "six", "seven", "eight"}:
         world.trace.event(world.now, word)

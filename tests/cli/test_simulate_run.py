@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cli.running import Running
+from rawserver.cli import simulate_run
 from rawserver.cli.command_error import CommandError
 from rawserver.cli.output import Output
 from rawserver.cli.simulate_run import SimulateRun, Simulation
@@ -90,6 +91,27 @@ def test_a_run_without_an_end_is_a_failure() -> None:
     [failure] = [event for event in events if event["event"] == "failure"]
     assert failure["error"] == "ProcessDied: no end within 0.4 s of real time"
     assert failure["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("while True: pass", "cannot be imported: no end within 0.4 s of real time"),
+        ("import os; os._exit(7)", "cannot be imported: exit code 7"),
+        ("raise SystemExit(7)", "cannot be imported: SystemExit: 7"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    monkeypatch.setattr(simulate_run, "BEGIN_SECONDS", 0.4)
+    path = tmp_path / "bad.py"
+    path.write_text(code)
+    simulation = Simulation(str(path), jobs=2, runs=2, timeout=0.4 if "while" in code else None)
+    with pytest.raises(CommandError, match=f"bad.py: {said}") as raised:
+        SimulateRun(Output(True, io.StringIO(), io.StringIO()), simulation).run()
+    assert raised.value.exit_code == 2
 
 
 def test_a_run_that_is_not_the_same_twice_is_a_failure() -> None:

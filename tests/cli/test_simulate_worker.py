@@ -2,10 +2,14 @@
 
 import io
 import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rawserver.cli.simulate_worker import serve
+from rawserver.cli.simulate_worker import serve, worker_command
 
 SCENARIOS = str(Path(__file__).parent / "scenarios_of_tests.py")
 
@@ -58,3 +62,41 @@ def test_a_run_is_compared_with_one_of_other_hashes() -> None:
     assert reply["divergence"].startswith("entry ")
     _, reply = replies_to({"seed": 1, "twice": True}, name="dies_in_its_second_run")
     assert reply["divergence"] == "the process of its second run died"
+
+
+@contextmanager
+def at_work(name: str, seed: int) -> Iterator[subprocess.Popen[str]]:
+    """A worker that has been asked for a run."""
+    pipe = subprocess.PIPE
+    command = worker_command(f"{SCENARIOS}:{name}", None)
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as worker:
+        try:
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            assert json.loads(worker.stdout.readline()) == {"ready": True}
+            worker.stdin.write(json.dumps({"seed": seed}) + "\n")
+            worker.stdin.flush()
+            yield worker
+        finally:
+            worker.kill()
+
+
+def test_a_run_ends_when_nobody_is_left_to_hear_of_it() -> None:
+    with at_work("hangs", 1) as worker:
+        stdout, stderr = worker.communicate(timeout=30)
+    assert (worker.returncode, stdout, stderr) == (0, "", "")
+
+
+def test_a_run_that_is_ended_says_where_it_was() -> None:
+    with at_work("says_that_it_hangs", 1) as worker:
+        assert worker.stderr is not None
+        assert worker.stderr.readline() == "it hangs\n"
+        worker.send_signal(signal.SIGTERM)
+        assert "in says_that_it_hangs" in worker.stderr.read()
+        assert worker.wait(30) == -signal.SIGTERM
+
+
+def test_a_scenario_that_reads_takes_no_request() -> None:
+    with at_work("reads", 1) as worker:
+        assert worker.stdout is not None
+        assert json.loads(worker.stdout.readline())["outcome"]["passed"]

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from kit.loop import run_until
-from rawserver.cli.simulation_process import SimulationProcess, describe_exit
+from rawserver.cli.simulation_process import (
+    LAST_WORDS_SECONDS,
+    SimulationProcess,
+    describe_exit,
+)
 from rawserver.engine import RawServer
 
 # Answers each line in two parts; "exit" ends it.
@@ -63,6 +67,32 @@ def test_a_killed_one_is_told(raw_server: RawServer) -> None:
     start(raw_server, heard, "while True: pass").kill()
     run_until(raw_server, lambda: heard.ends)
     assert heard.ends == ["SIGKILL"]
+
+
+IGNORES_SIGTERM = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("{}", flush=True)
+while True: pass
+"""
+
+
+def test_one_that_is_late_may_say_where_it_was_and_has_to_end(raw_server: RawServer) -> None:
+    heard = Heard()
+    process = start(raw_server, heard, "while True: pass")
+    assert not process.is_ready
+    assert not process.limit(1000.0)
+    assert process.limit(0.0)
+    run_until(raw_server, lambda: heard.ends)
+    assert heard.ends == ["SIGTERM"]
+    other = start(raw_server, heard, IGNORES_SIGTERM)
+    run_until(raw_server, lambda: heard.replies)
+    assert other.is_ready
+    assert other.limit(0.0)
+    other.asked_at -= LAST_WORDS_SECONDS
+    assert other.limit(0.0)
+    run_until(raw_server, lambda: len(heard.ends) == 2)
+    assert heard.ends[1] == "SIGKILL"
 
 
 def test_one_that_we_end_is_not(raw_server: RawServer) -> None:

@@ -78,6 +78,7 @@ def test_all_runs_together() -> None:
         "2 seeds, all passed: 2:03 of virtual time, 24,690 events in 1.2 s"
     )
     assert describe_runs([PASSED, FAILED], 20, 1.0).startswith("2 of 20 seeds, 1 failed: ")
+    assert describe_runs([], 20, 1.0).startswith("0 of 20 seeds, none ended: ")
 
 
 def test_progress_names_the_seeds_that_run() -> None:

@@ -71,10 +71,12 @@ def test_what_is_no_scenario_is_told_with_its_file(tmp_path: Path, text: str, sa
     assert str(raised.value).startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize("name", ["nowhere.py", "folder"])
-def test_what_is_no_file_is_told(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere.py", "no such file"), ("folder", "this is a folder")]
+)
+def test_what_is_no_file_is_told(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ScenarioError, match="no such file"):
+    with pytest.raises(ScenarioError, match=said):
         load_scenario(str(tmp_path / name))
 
 

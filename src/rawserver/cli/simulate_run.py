@@ -24,6 +24,8 @@ from rawserver.cli.simulation_report import (
 from rawserver.simulation.outcome import Outcome, outcome_of
 
 DRAW_SECONDS = 0.25
+# Of a limit, so much at the least is for a process to begin: Python has to, and many may at once.
+BEGIN_SECONDS = 10.0
 # A scenario that cannot be had is wrong usage.
 REFUSED_EXIT_CODE = 2
 
@@ -150,8 +152,15 @@ class SimulateRun:
     def _take_end(self, process: SimulationProcess, why: str) -> None:
         self._processes.remove(process)
         request = process.request
+        limit = self._limit_of(process)
+        if limit is not None and self._session.now - process.asked_at >= limit:
+            why = f"no end within {limit:g} s of real time"
+        if not process.is_ready:
+            text = f"{self._simulation.scenario}: cannot be imported: {why}"
+            raise CommandError(text, REFUSED_EXIT_CODE)
         if request is None:
-            raise CommandError(f"a process that runs seeds ended: {why}")
+            self._output.note(f"a process that had nothing to do died: {why}")
+            return
         seed = request["seed"]
         if request.get("then"):
             # Shrinking runs the scenario in ways in which it was not run before.
@@ -159,10 +168,6 @@ class SimulateRun:
             self._tell_failure(self._failed.get(seed) or self._outcomes[seed])
             return
         self._broken.add(seed)
-        seconds = self._session.now - process.asked_at
-        limit = self._simulation.timeout
-        if limit is not None and seconds >= limit:
-            why = f"no end within {limit:g} s of real time"
         self._take_outcome(Outcome(seed, False, f"ProcessDied: {why}", kept=request["kept"]))
         # Another one takes its place: it is given a seed, or what is left to be done.
         self._add_process()
@@ -252,15 +257,26 @@ class SimulateRun:
 
     # Meanwhile.
 
-    def _look(self) -> None:
-        now, limit = self._session.now, self._simulation.timeout
+    def _limit_of(self, process: SimulationProcess) -> float | None:
+        """Return how long a process may take for what it does; None for ever."""
+        limit, request = self._simulation.timeout, process.request
+        if limit is None:
+            return None
+        if not process.is_ready:
+            return max(limit, BEGIN_SECONDS)
+        # Shrinking is many runs.
+        return limit if request is not None and request.get("then") != "shrunk" else None
+
+    def _end_the_late(self) -> None:
         for process in self._processes:
-            request = process.request
-            # Shrinking is many runs.
-            if limit is not None and request is not None and request.get("then") != "shrunk":
-                if now - process.asked_at >= limit:
-                    process.kill()
-        live = self._output.live
+            limit = self._limit_of(process)
+            if limit is not None and process.limit(limit):
+                # One at a time: each writes where it was.
+                return
+
+    def _look(self) -> None:
+        self._end_the_late()
+        now, live = self._session.now, self._output.live
         if live.shown:
             live.draw(
                 describe_progress(

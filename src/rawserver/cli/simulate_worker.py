@@ -1,17 +1,22 @@
 """A process that runs seeds of one scenario: asked and answering in lines of JSON.
 
-It is asked on stdin for a run, and answers on what was stdout; what a scenario prints goes to
-stderr. It ends with its stdin.
+It is asked for runs on what was stdin, and answers on what was stdout: a scenario that reads finds
+nothing, and what it prints goes to stderr. When nobody is left to ask it ends, in the middle of a
+run too. SIGTERM ends it as well, and has it say on stderr where it was.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any, TextIO
 
 from rawserver.cli.scenario_source import find_scenario
@@ -153,11 +158,29 @@ def serve(settings: dict[str, Any], requests: Iterable[str], replies: TextIO) ->
         twin.end()
 
 
+def lines_while_asked(requests: TextIO) -> Iterator[str]:
+    """Return the lines as they come; the process exits at their end, whatever it is doing."""
+    lines: SimpleQueue[str] = SimpleQueue()
+
+    def read() -> None:
+        for line in requests:
+            lines.put(line)
+        # A run that finds no end would go on without anybody to wait for it.
+        os._exit(0)
+
+    Thread(target=read, daemon=True).start()
+    return iter(lines.get, None)
+
+
 def main() -> None:
     """Be a worker until stdin ends."""
+    faulthandler.register(signal.SIGTERM, all_threads=False, chain=True)
+    requests = open(os.dup(0), encoding="utf-8")
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
     with open(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)
-        serve(json.loads(sys.argv[1]), sys.stdin, replies)
+        serve(json.loads(sys.argv[1]), lines_while_asked(requests), replies)
 
 
 if __name__ == "__main__":

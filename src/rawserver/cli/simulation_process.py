@@ -14,10 +14,16 @@ from rawserver.engine import RawServer, SingleSocket
 
 # Its stdout has ended: it is all but gone.
 EXIT_SECONDS = 5.0
+# So long it may take to say where it was.
+LAST_WORDS_SECONDS = 1.0
 
 
 class SimulationProcess:
-    """One process; `replied(self, fields)` and in the end `ended(self, why)` are called."""
+    """One process; `replied(self, fields)` and in the end `ended(self, why)` are called.
+
+    `asked_at` is when it was last given something to do, the first of which is to begin;
+    `is_ready` says whether it has begun.
+    """
 
     def __init__(
         self,
@@ -28,7 +34,8 @@ class SimulationProcess:
         ended: Callable[[SimulationProcess, str], None],
     ) -> None:
         self.request: dict[str, Any] | None = None
-        self.asked_at = 0.0
+        self.asked_at = raw_server.network.time()
+        self.is_ready = False
         self._raw_server = raw_server
         self._replied = replied
         self._ended = ended
@@ -59,15 +66,26 @@ class SimulationProcess:
         self.kill()
         self._process.wait()
 
-    def kill(self) -> None:
+    def kill(self, number: int = signal.SIGKILL) -> None:
         """End the process in the middle of what it does; `ended` is called."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self._process.pid, number)
+
+    def limit(self, seconds: float) -> bool:
+        """Kill it if it has been at it for so long, once it had time to say where it was.
+
+        Returns whether it is too late.
+        """
+        over = self._raw_server.network.time() - self.asked_at - seconds
+        if over >= 0:
+            self.kill(signal.SIGTERM if over < LAST_WORDS_SECONDS else signal.SIGKILL)
+        return over >= 0
 
     def data_came_in(self, connection: SingleSocket, data: bytes) -> None:
         *lines, self._begun = (self._begun + data).split(b"\n")
         for line in lines:
+            self.is_ready = True
             self.request, request = None, self.request
             self._replied(self, {"request": request, **json.loads(line)})
 

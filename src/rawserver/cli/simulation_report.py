@@ -56,7 +56,7 @@ def describe_runs(outcomes: Sequence[Outcome], asked: int, seconds: float) -> st
     virtual = sum(outcome.virtual_seconds for outcome in outcomes)
     events = sum(outcome.events for outcome in outcomes)
     of_asked = "" if len(outcomes) == asked else f" of {asked}"
-    result = f"{len(failed)} failed" if failed else "all passed"
+    result = f"{len(failed)} failed" if failed else "all passed" if outcomes else "none ended"
     return (
         f"{len(outcomes)}{of_asked} seeds, {result}: {format_duration(virtual)} of virtual time, "
         f"{events:,} events in {seconds:.1f} s"

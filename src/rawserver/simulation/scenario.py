@@ -38,7 +38,8 @@ def load_scenario(path: str, name: str = DEFAULT_NAME) -> Scenario:
     """
     path = os.path.abspath(path)
     if not os.path.isfile(path):
-        raise ScenarioError(f"{path}: there is no such file")
+        what = "this is a folder" if os.path.isdir(path) else "there is no such file"
+        raise ScenarioError(f"{path}: {what}")
     stem = os.path.splitext(os.path.basename(path))[0]
     spec = spec_from_file_location(f"scenario_{stem}", path)
     if spec is None or spec.loader is None:
@@ -51,7 +52,7 @@ def load_scenario(path: str, name: str = DEFAULT_NAME) -> Scenario:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         raise ScenarioError(
             f"{path}: cannot be imported: {type(error).__name__}: {error}"
