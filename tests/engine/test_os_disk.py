@@ -40,6 +40,21 @@ def test_opening_to_write_truncates_nothing_and_follows_no_link(tmp_path: Path) 
         disk.open(str(tmp_path / "absent"), "r")
 
 
+def test_what_is_appended_stands_behind_what_others_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    file = OsDisk().open(str(path), "a")
+    file.write(b"one\n", 100)
+    with path.open("ab") as other:
+        other.write(b"two\n")
+    file.write(b"three\n", 0)
+    assert path.read_bytes() == b"one\ntwo\nthree\n"
+    # As `copytruncate` of logrotate does.
+    os.truncate(path, 0)
+    file.write(b"four\n", 0)
+    assert path.read_bytes() == b"four\n"
+    file.close()
+
+
 def test_a_file_grows_and_never_shrinks(tmp_path: Path) -> None:
     file = OsDisk().open(str(tmp_path / "a"), "w")
     file.extend(100_000)

@@ -100,6 +100,24 @@ def test_opening_truncates_nothing_and_says_what_is_wrong(disk: Disk, root: str)
     assert not disk.is_link(f"{root}/a")
 
 
+def test_several_append_one_after_another(disk: Disk, root: str) -> None:
+    path = f"{root}/log"
+    one, other = disk.open(path, "a"), disk.open(path, "a")
+    for file, line in ((one, b"1\n"), (other, b"22\n"), (one, b"333\n")):
+        file.write(line, 0)
+    assert disk.read_file(path, 100) == b"1\n22\n333\n"
+    assert one.size() == other.size() == 9
+    buffer = bytearray(3)
+    assert one.read_into(buffer, 2) == 3
+    assert buffer == b"22\n"
+    with pytest.raises(IsADirectoryError):
+        disk.open(root, "a")
+    one.close()
+    with pytest.raises(OSError, match="closed"):
+        one.write(b"x", 0)
+    other.close()
+
+
 def test_what_is_open_to_read_is_not_written(disk: Disk, root: str) -> None:
     disk.open(f"{root}/a", "w").write(b"kept", 0)
     file = disk.open(f"{root}/a", "r")

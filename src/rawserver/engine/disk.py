@@ -57,8 +57,12 @@ class File(Protocol):
 class Disk(Protocol):
     """Files by path. Every method may raise OSError."""
 
-    def open(self, path: str, mode: Literal["r", "w"]) -> File:
-        """Open to read, or to read and write: then created if absent, never truncated."""
+    def open(self, path: str, mode: Literal["r", "w", "a"]) -> File:
+        """Open to read, or to read and write: then created if absent, never truncated.
+
+        With "a" what is written goes to the file's end, whatever its offset, and stands behind
+        what others who append have written meanwhile.
+        """
 
     def make_directories(self, path: str) -> None:
         """Make a folder and those above it; nothing if it is there."""

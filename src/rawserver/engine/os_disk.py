@@ -88,12 +88,23 @@ class OsFile:
         self.close()
 
 
+class OsAppendedFile(OsFile):
+    """A file that grows at its end alone, whoever writes to it."""
+
+    def write(self, data: Buffer, offset: int) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.fileno(), view) :]
+
+
 class OsDisk:
     """Files of this machine."""
 
-    def open(self, path: str, mode: Literal["r", "w"]) -> File:
+    def open(self, path: str, mode: Literal["r", "w", "a"]) -> File:
         # A link in the place of a file to be written could lead anywhere.
         flags = os.O_RDONLY if mode == "r" else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        if mode == "a":
+            flags |= os.O_APPEND
         # A FIFO without a writer would keep its opener waiting for ever.
         descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
         mode_bits = os.fstat(descriptor).st_mode
@@ -102,7 +113,7 @@ class OsDisk:
             if stat.S_ISDIR(mode_bits):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
             raise OSError(errno.EINVAL, "is no regular file", path)
-        return OsFile(path, descriptor)
+        return OsAppendedFile(path, descriptor) if mode == "a" else OsFile(path, descriptor)
 
     def make_directories(self, path: str) -> None:
         os.makedirs(path, exist_ok=True)

@@ -59,11 +59,11 @@ class SimulatedDisk:
 
     # As `Disk` has it.
 
-    def open(self, path: str, mode: Literal["r", "w"]) -> File:
+    def open(self, path: str, mode: Literal["r", "w", "a"]) -> File:
         self._begin("open", path)
         place = look_up(self._root, path)
         node = place.node
-        if isinstance(node, Folder) or (mode == "w" and path.endswith("/")):
+        if isinstance(node, Folder) or (mode != "r" and path.endswith("/")):
             raise failure(errno.EISDIR, path)
         if node is None:
             if mode == "r":
@@ -71,7 +71,7 @@ class SimulatedDisk:
             self._check("make", path)
             node = FileContent(self.now_ns())
             self._put(place.folder, place.name, node)
-        return SimulatedFile(self, path, node, writable=mode == "w")
+        return SimulatedFile(self, path, node, writable=mode != "r", appends=mode == "a")
 
     def make_directories(self, path: str) -> None:
         self.queue.seek()

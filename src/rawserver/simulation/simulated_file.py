@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 class SimulatedFile:
     """See `File`. It has no descriptor; `will_need` is a hint that it does not take."""
 
-    __slots__ = ("_content", "_disk", "_life", "_place", "_writable", "path")
+    __slots__ = ("_appends", "_content", "_disk", "_life", "_place", "_writable", "path")
 
     def __init__(
-        self, disk: SimulatedDisk, path: str, content: FileContent, *, writable: bool
+        self,
+        disk: SimulatedDisk,
+        path: str,
+        content: FileContent,
+        *,
+        writable: bool,
+        appends: bool = False,
     ) -> None:
         self.path = path
         self._place = normal_path(path)
@@ -29,6 +35,7 @@ class SimulatedFile:
         self._life = disk.life
         self._content: FileContent | None = content
         self._writable = writable
+        self._appends = appends
 
     def _open(self) -> FileContent:
         if self._content is None or self._life != self._disk.life:
@@ -88,6 +95,8 @@ class SimulatedFile:
         self._refuse_negative(offset)
         if not self._writable:
             raise failure(errno.EBADF, self.path)
+        if self._appends:
+            offset = content.size
         if offset + count > LARGEST_FILE:
             raise failure(errno.EFBIG, self.path)
         disk = self._disk
