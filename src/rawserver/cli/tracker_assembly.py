@@ -258,8 +258,8 @@ class TrackerAssembly:
             return None
         network = self._raw_server.network
         # A path that cannot be written to is told of now, not when somebody asks.
-        network.disk.open(path, "w").close()
-        return AccessLog(self._raw_server, lambda: network.disk.open(path, "w"), network.wall_time)
+        network.disk.open(path, "a").close()
+        return AccessLog(self._raw_server, lambda: network.disk.open(path, "a"), network.wall_time)
 
     def _make_state(self) -> StateFile | None:
         path = self._options.state

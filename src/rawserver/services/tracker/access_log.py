@@ -25,10 +25,9 @@ _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x22, 0x5C, *range
 
 
 class LogFile(Protocol):
-    """What lines are written to; an engine's `File` is one. Its methods block."""
+    """What lines are appended to; an engine's `File` of mode "a" is one. Its methods block."""
 
     def write(self, data: bytes, offset: int) -> None: ...
-    def size(self) -> int: ...
     def close(self) -> None: ...
 
 
@@ -37,7 +36,8 @@ class AccessLog:
 
     `open_file()` opens the file to append to, and may raise OSError, as its methods may; it is
     called off the loop. `clock` is the wall clock, in seconds since 1970. What goes wrong with the
-    file is reported once, until it goes well again, and costs lines but nothing else.
+    file is reported once, until it goes well again, and costs lines but nothing else. Several
+    processes may append to one file: each writes whole lines at once.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class AccessLog:
         self._open_file = open_file
         self._clock = clock
         self._file: LogFile | None = None
-        self._offset = 0
         self._lines: list[str] = []
         self._waiting_bytes = 0
         self._lost_lines = 0
@@ -98,8 +97,7 @@ class AccessLog:
     def _write_last(self, data: bytes) -> None:
         if self._file is None:
             self._file = self._open_file()
-            self._offset = self._file.size()
-        self._file.write(data, self._offset)
+        self._file.write(data, 0)
 
     # On the loop.
 
@@ -143,34 +141,30 @@ class AccessLog:
             return
         self._busy = True
         if self._file is None:
-            self._raw_server.start_work(_opened, (self._open_file,), self._was_opened)
+            self._raw_server.start_work(self._open_file, (), self._was_opened)
             return
+        if self._failed:
+            # The last line may be there in part.
+            self._lines.insert(0, "\n")
         data = "".join(self._lines).encode("ascii")
         self._lines.clear()
         self._waiting_bytes = 0
-        start, self._offset = self._offset, self._offset + len(data)
-        self._raw_server.start_work(
-            self._file.write,
-            (data, start),
-            lambda result, error: self._was_written(start, len(data), error),
-        )
+        self._raw_server.start_work(self._file.write, (data, 0), self._was_written)
 
     def _closed_old(self, result: object, error: BaseException | None) -> None:
         self._went(error)
         self._flush()
 
-    def _was_opened(self, opened: tuple[LogFile, int] | None, error: BaseException | None) -> None:
+    def _was_opened(self, file: LogFile | None, error: BaseException | None) -> None:
         self._went(error)
-        if opened is None:
+        if file is None:
             self._lines.clear()
             self._waiting_bytes = 0
         else:
-            self._file, self._offset = opened
+            self._file = file
             self._flush()
 
-    def _was_written(self, start: int, length: int, error: BaseException | None) -> None:
-        if error is not None:
-            self._offset = start  # what comes next goes where this should have gone
+    def _was_written(self, result: object, error: BaseException | None) -> None:
         self._went(error)
         if self._reopens or self._waiting_bytes > FLUSH_BYTES:
             self._flush()
@@ -191,11 +185,6 @@ class AccessLog:
         if not self._failed:
             self._failed = True
             self._raw_server.report(logging.ERROR, f"the access log cannot be written: {error}")
-
-
-def _opened(open_file: Callable[[], LogFile]) -> tuple[LogFile, int]:
-    file = open_file()
-    return file, file.size()
 
 
 def _target(request: HttpRequest) -> str:
