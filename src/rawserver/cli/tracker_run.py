@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rawserver.cli.command_error import CommandError, describe
+from rawserver.cli.descriptors import want_descriptors
 from rawserver.cli.output import Output
 from rawserver.cli.session import Session
 from rawserver.cli.tracker_assembly import TrackerAssembly
@@ -25,6 +26,7 @@ UDP_SECRET_BYTES = 32
 
 def run_tracker(output: Output, options: TrackerOptions) -> None:
     """Track until ^C, in one process or several; raises CommandError."""
+    want_descriptors()
     if options.workers == 1:
         TrackerRun(output, options).run()
         return
