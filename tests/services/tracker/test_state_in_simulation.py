@@ -133,10 +133,9 @@ def test_a_torn_file_is_kept_aside_and_never_taken_for_a_state(world: World, run
     if chance.random() < 0.5:
         torn = whole[: chance.randrange(len(whole))]
     else:
-        torn = bytearray(whole)
-        at = chance.randrange(len(torn) - 40) + 34  # behind the time, which may be any
-        torn[at : at + 512] = bytes(len(torn[at : at + 512]))
-    host.disk.put(PATH, bytes(torn))
+        at = chance.randrange(len(whole) - 40) + 34  # behind the time, which may be any
+        torn = whole[:at] + bytes(len(whole[at : at + 512])) + whole[at + 512 :]
+    host.disk.put(PATH, torn)
     host.boot(remembered.boot)
     if torn == whole:
         return
