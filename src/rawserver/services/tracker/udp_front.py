@@ -100,7 +100,8 @@ class UdpFront:
         addresses: list[bytes],
         datagrams: list[bytes],
     ) -> list[bytes | None]:
-        # One piece, because a call for each step would cost as much as the steps.
+        # One piece, because a call for each step would cost as much as the steps. What is rare or
+        # wrong goes the long way.
         tracker, known_id, accepts = self._tracker, self._ids.known_id, self._ids.accepts
         unpack, pack_head = ANNOUNCE_WITHOUT_AMOUNTS.unpack_from, ANNOUNCE_REPLY_HEAD.pack
         interval, intervals, now = tracker.interval, self._drawn_intervals(), self._time()
@@ -111,13 +112,10 @@ class UdpFront:
                 continue
             cid, action, tid, info_hash, peer_id, left, event, said, key, want, port = unpack(data)
             ip = address[4:8] if len(address) == PACKED_IPV4_LENGTH else ip_of_packed(address)
-            # What is rare or wrong goes the long way.
-            if action != ANNOUNCE or left < 0 or event > _STOPPED or said != NO_IP:
+            is_usual = action == ANNOUNCE and left >= 0 and event <= _STOPPED and said == NO_IP
+            # The long way checks the id again, and drops what it does not know.
+            if not is_usual or not (is_same(known_id(ip, b""), cid) or accepts(cid, ip)):
                 replies.append(self._answer(udp_socket, address, data))
-                continue
-            if not is_same(known_id(ip, b""), cid) and not accepts(cid, ip):
-                self._counters.dropped += 1
-                replies.append(None)
                 continue
             most = MOST_PEERS_IPV4 if len(ip) == 4 else MOST_PEERS_IPV6
             numwant = None if want < 0 else want if want < most else most
