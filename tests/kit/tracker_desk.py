@@ -1,5 +1,6 @@
 """A tracker that is asked without a network."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +26,9 @@ class Names:
 
     def __contains__(self, info_hash: object) -> bool:
         return info_hash in self._names
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._names)
 
     def find(self, info_hash: bytes) -> Listed | None:
         name = self._names.get(info_hash)

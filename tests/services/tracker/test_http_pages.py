@@ -236,3 +236,13 @@ def test_what_is_private_is_for_local_networks_alone() -> None:
     told = ask(tracker, "/users.json", ip="192.168.1.7")
     assert (told.status, told.body, told.content_type) == (200, b"[]", "application/json")
     assert ask(tracker, "/users.json", ip="8.8.8.8").status == 403
+
+
+def test_the_page_has_what_nobody_has_announced_yet() -> None:
+    names = {HASH: "with peers", b"x" * 20: "without", b"y" * 20: "without either"}
+    tracker = Tracker(Desk(), catalog=Names(names), http=HttpOptions(max_rows=2))
+    seed(tracker)
+    page = ask(tracker, "/").body
+    assert [b"with peers" in page, b"without<" in page, b"without either" in page] == [
+        True, True, False,
+    ]  # fmt: skip

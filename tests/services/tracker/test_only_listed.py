@@ -1,5 +1,7 @@
 """A tracker of the torrents of a catalogue alone."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from kit.tracker_desk import HASH, SEED
@@ -20,6 +22,9 @@ class One:
 
     def __contains__(self, info_hash: object) -> bool:
         return info_hash == HASH
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield HASH
 
     def find(self, info_hash: bytes) -> Listed | None:
         return self._listed if info_hash == HASH else None

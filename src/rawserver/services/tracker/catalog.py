@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 TorrentDone = Callable[[bytes | None], None]
@@ -25,6 +25,9 @@ class Catalog(Protocol):
     """Looks torrents up."""
 
     def __contains__(self, info_hash: object) -> bool: ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the info-hashes of all that is listed."""
 
     def find(self, info_hash: bytes) -> Listed | None:
         """Return what is known of a torrent, None if it is not listed."""

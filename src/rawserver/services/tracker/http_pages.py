@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from rawserver.services.tracker.statistics import TrackerStatistics, as_json, ta
 from rawserver.services.tracker.torrent_row import rows_of, sort_order, sorted_rows
 from rawserver.wire.announce_request import AnnounceError
 from rawserver.wire.compact_peers import ip_to_bytes
-from rawserver.wire.scrape import parse_scrape_query
+from rawserver.wire.scrape import ScrapeFile, parse_scrape_query
 
 if TYPE_CHECKING:
     from rawserver.services.tracker.tracker import Tracker
@@ -93,7 +94,7 @@ class HttpPages:
     def _page(self, request: HttpRequest) -> HttpResponse:
         registry, catalog = self._tracker.registry, self._tracker.catalog
         order = sort_order(request.query)
-        files = self._tracker.torrents(self._options.max_rows)
+        files = islice(self._known_torrents(), self._options.max_rows)
         rows = sorted_rows(rows_of(files, catalog if self._options.names else None), order)
         # Of those that are hidden nobody is to hear; how many of a great many are is not counted.
         num_torrents = max(len(rows), len(registry) * (len(registry) > self._options.max_rows))
@@ -101,6 +102,14 @@ class HttpPages:
         # The name of a file need not be text (PEP 383); one of those costs nobody the page.
         body = page.encode(errors="replace")
         return HttpResponse(body, content_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+    def _known_torrents(self) -> Iterator[ScrapeFile]:
+        """Yield those that have peers, and then the rest of the catalogue."""
+        registry, catalog = self._tracker.registry, self._tracker.catalog
+        yield from self._tracker.torrents(self._options.max_rows)
+        for info_hash in () if catalog is None else catalog:
+            if info_hash not in registry:
+                yield ScrapeFile(info_hash, 0, 0, 0)
 
     def _favicon(self, request: HttpRequest) -> HttpResponse:
         if not self._options.favicon:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rawserver.services.tracker.catalog import Listed, TorrentDone
 from rawserver.wire.metainfo import Metainfo
 
@@ -18,6 +20,9 @@ class Published:
 
     def __contains__(self, info_hash: object) -> bool:
         return info_hash in self._torrents
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._torrents)
 
     def find(self, info_hash: bytes) -> Listed | None:
         """Return what is known of a torrent; None if it was not added."""
