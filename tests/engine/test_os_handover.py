@@ -114,7 +114,7 @@ def test_no_connection_is_refused_and_all_are_answered(
     command = [sys.executable, "-c", SUCCESSOR]
     handover = hand_over(raw_server, command, {"other": serversocket, "new": serversocket}, done)
     try:
-        run_until(raw_server, lambda: callers.answers[-30:].count(b"old") == 0)
+        run_until(raw_server, lambda: outcome and b"old" not in callers.answers[-30:])
     finally:
         callers.stop()
         kill(handover.pid)

@@ -17,6 +17,8 @@ from rawserver.engine.network import Socket
 from rawserver.engine.rate_limit import RateLimit
 from rawserver.engine.reserve import Reserve
 from rawserver.engine.single_socket import SingleSocket
+from rawserver.engine.task import Task
+from rawserver.engine.timeouts import Timeouts, Watch
 from rawserver.engine.write_stall import WriteStall
 
 
@@ -30,6 +32,8 @@ class ConnectionLoop(Loop):
         # All connections and bytes.
         self.account = Account()
         self._rate: RateLimit | None = None
+        self._timeouts = Timeouts()
+        self._scan: Task | None = None
 
     # Contexts.
 
@@ -121,9 +125,19 @@ class ConnectionLoop(Loop):
 
     # How connections begin.
 
-    def begin(self, connection: SingleSocket, sock: Socket, layer: Layer | None) -> None:
-        """Have a connection begin on its socket. OSError, and nothing begun, if it cannot."""
-        connection.made(sock, layer)
+    def begin(
+        self,
+        connection: SingleSocket,
+        sock: Socket,
+        layer: Layer | None,
+        *,
+        reads_first: bool = False,
+    ) -> None:
+        """Have a connection begin on its socket. OSError, and nothing begun, if it cannot.
+
+        One that `reads_first`, without layers, is polled when `read_first` is called for it.
+        """
+        connection.made(sock, layer, reads_first=reads_first)
         if connection.own_rate is not None or self.rate_of(connection) is not None:
             connection.limit_rate()
         timeout = connection.write_stall_timeout
@@ -151,6 +165,31 @@ class ConnectionLoop(Loop):
         if connection.listener is not None:
             accounts.append(connection.listener.account)
         return accounts
+
+    # Time-outs.
+
+    def scan_for_timeouts(self) -> None:
+        """End the connections on which nothing passed for their time-out."""
+        if self._scan is not None:
+            self._scan.cancel()  # somebody called this before it was due
+            self._scan = None
+        self._timeouts.look(self._time())
+        if len(self._timeouts):
+            self._scan_later()
+
+    def watch(self, watch: Watch, at: float | None) -> None:
+        """Have a watch look, at a time of the clock; for RawServer's own parts."""
+        self._timeouts.add(watch, at)
+        if self._scan is None and len(self._timeouts):
+            self._scan_later()
+
+    def unwatch(self, watch: Watch) -> None:
+        """Have a watch look no more; for RawServer's own parts."""
+        self._timeouts.remove(watch)
+
+    def _scan_later(self) -> None:
+        interval = self.config.timeout_check_interval
+        self._scan = self._add_task(self.scan_for_timeouts, interval, (), None)
 
     # How they end.
 

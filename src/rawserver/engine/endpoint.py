@@ -265,8 +265,8 @@ class Endpoint:
         self._give_back_ticket()
         self._raw_server.disown(self, self._context)
 
-    def made(self, sock: Socket, layer: Layer | None = None) -> None:
-        """Begin on a connected socket, or on a layer that has it.
+    def made(self, sock: Socket, layer: Layer | None = None, *, reads_first: bool = False) -> None:
+        """Begin on a connected socket, or on a layer that has it; see `ConnectionLoop.begin`.
 
         OSError, and nothing begun, if it cannot be polled, or if its context is full.
         """
@@ -276,7 +276,8 @@ class Endpoint:
         self._raw_server.entering(self)
         if layer is None:
             # First, as it may raise: the poller may have no room, or have this socket already.
-            self._raw_server.register(sock.fileno(), self, events)
+            register = self._raw_server.register_later if reads_first else self._raw_server.register
+            register(sock.fileno(), self, events)
             self._sock = sock
         else:
             layer.above = self

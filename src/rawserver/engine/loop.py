@@ -21,7 +21,6 @@ from rawserver.engine.mailbox import Letter, Mailbox
 from rawserver.engine.network import READABLE, WRITABLE, Network, Socket
 from rawserver.engine.os_network import OsNetwork
 from rawserver.engine.task import Task, TaskQueue
-from rawserver.engine.timeouts import Timeouts, Watch
 from rawserver.engine.turn_times import TurnTimes, name_of
 from rawserver.engine.work import Done, Work
 
@@ -63,8 +62,8 @@ class Loop:
         self.tasks = TaskQueue()
         self._contexts = Contexts()
         self._registered: dict[int, Pollable] = {}
-        self._timeouts = Timeouts()
-        self._scan: Task | None = None
+        # Registered descriptors that are read before they are polled, and for what they will be.
+        self._unpolled: dict[int, int] = {}
         # Ended connections whose handlers have not been told, and sockets that are closed when
         # the turn is over: until then no other socket can get their descriptors, and with them
         # the events that were polled for them.
@@ -218,31 +217,6 @@ class Loop:
     def _run_what_tells_of_the_end(self) -> None:
         """Run those tasks alone that a loop that has ended still owes; `ConnectionLoop` has."""
 
-    # Time-outs.
-
-    def scan_for_timeouts(self) -> None:
-        """End the connections on which nothing passed for their time-out."""
-        if self._scan is not None:
-            self._scan.cancel()  # somebody called this before it was due
-            self._scan = None
-        self._timeouts.look(self._time())
-        if len(self._timeouts):
-            self._scan_later()
-
-    def watch(self, watch: Watch, at: float | None) -> None:
-        """Have a watch look, at a time of the clock; for RawServer's own parts."""
-        self._timeouts.add(watch, at)
-        if self._scan is None and len(self._timeouts):
-            self._scan_later()
-
-    def unwatch(self, watch: Watch) -> None:
-        """Have a watch look no more; for RawServer's own parts."""
-        self._timeouts.remove(watch)
-
-    def _scan_later(self) -> None:
-        interval = self.config.timeout_check_interval
-        self._scan = self._add_task(self.scan_for_timeouts, interval, (), None)
-
     @property
     def errorfunc(self) -> ErrorFunction:
         """Who is told, at a level of `logging`, what goes wrong; may be replaced."""
@@ -345,15 +319,39 @@ class Loop:
             self.poller.register(descriptor, events)
         self._registered[descriptor] = pollable
 
+    def register_later(self, descriptor: int, pollable: Pollable, events: int) -> None:
+        """Do as `register` when `read_first` is called, which has to follow in the same turn."""
+        self._registered[descriptor] = pollable
+        self._unpolled[descriptor] = events
+
+    def read_first(self, descriptor: int) -> None:
+        """Have `ready` called as if there was something to read, and poll from then on.
+
+        Who ends in that call was never polled. OSError if the poller has no room.
+        """
+        events = self._unpolled.get(descriptor)
+        if events is None:
+            return  # it has ended, or is polled for something else meanwhile
+        self.times.running = pollable = self._registered[descriptor]
+        try:
+            pollable.ready(READABLE)
+        finally:
+            if descriptor in self._unpolled:
+                self.change(descriptor, 0, events)
+
     def replace(self, descriptor: int, pollable: Pollable) -> None:
         """Have `pollable.ready` called for what a descriptor is polled for already."""
         self._registered[descriptor] = pollable
 
     def change(self, descriptor: int, before: int, after: int) -> None:
         """Poll a registered descriptor for other events than before."""
+        if descriptor in self._unpolled:
+            del self._unpolled[descriptor]
+            before = 0
         if not after:
             # A poller shows hang-ups of whatever is registered, again and again.
-            self.poller.unregister(descriptor)
+            if before:
+                self.poller.unregister(descriptor)
         elif not before:
             self.poller.register(descriptor, after)
         else:
@@ -367,13 +365,14 @@ class Loop:
         """Poll a descriptor no more."""
         # A socket that was closed first may have left its descriptor to another.
         if self._registered.get(descriptor) is pollable:
-            del self._registered[descriptor]
-            self.poller.unregister(descriptor)
+            self.forget(descriptor, None, True)
 
     def forget(self, descriptor: int, sock: Socket | None, polled: bool) -> None:
         """Poll a socket no more, and close it when the turn is over; None: not here."""
         del self._registered[descriptor]
-        if polled:
+        if descriptor in self._unpolled:
+            del self._unpolled[descriptor]
+        elif polled:
             self.poller.unregister(descriptor)
         if sock is not None:
             self._held.append(sock)

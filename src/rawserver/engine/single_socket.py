@@ -373,12 +373,12 @@ class SingleSocket(Endpoint):
 
     # What it stands on.
 
-    def made(self, sock: Socket, layer: Layer | None = None) -> None:
+    def made(self, sock: Socket, layer: Layer | None = None, *, reads_first: bool = False) -> None:
         """Begin; see `Endpoint.made`."""
         self._recv: Callable[[int], bytes] = sock.recv
         self._send: Callable[[Any], int] = sock.send
         self._sendfile: Callable[..., int] = self._raw_server.network.sendfile
-        super().made(sock, layer)
+        super().made(sock, layer, reads_first=reads_first)
         if not self._buffer.size and not self._refuses:
             self._direct = self._send
 

@@ -9,7 +9,7 @@ from rawserver.engine.errors import WriteStalled
 from rawserver.engine.throttle import Throttle
 
 if TYPE_CHECKING:
-    from rawserver.engine.loop import Loop
+    from rawserver.engine.connection_loop import ConnectionLoop
     from rawserver.engine.single_socket import SingleSocket
 
 # It is looked at so often in its time, so that one that stalls is found within a quarter more.
@@ -26,7 +26,9 @@ class WriteStall:
 
     __slots__ = ("_connection", "_raw_server", "_seen", "_seen_at", "_timeout")
 
-    def __init__(self, raw_server: Loop, connection: SingleSocket, timeout: float) -> None:
+    def __init__(
+        self, raw_server: ConnectionLoop, connection: SingleSocket, timeout: float
+    ) -> None:
         self._raw_server = raw_server
         self._connection = connection
         self._timeout = timeout
