@@ -31,8 +31,8 @@ APART = {
 OWN_PARTS = {
     "begin", "call_handler", "change", "context_failed", "could_not_connect", "disown",
     "disown_connection", "drop", "entered", "entering", "forget", "handler_failed", "hold",
-    "lingering", "own", "own_connection", "register", "replace", "scan_for_timeouts",
-    "unregister", "unwatch", "was_lost", "watch",
+    "lingering", "own", "own_connection", "read_first", "register", "register_later", "replace",
+    "scan_for_timeouts", "unregister", "unwatch", "was_lost", "watch",
     "attempting", "came_in", "comes_from", "end", "hears_nothing", "limit_rate", "look", "lose",
     "made", "never_made", "ready", "stand_on", "watch_for_idleness", "wire",
 }  # fmt: skip
