@@ -21,11 +21,30 @@ def test_addresses_may_be_several() -> None:
     assert list(options.udp) == [("127.0.0.1", 82)]
 
 
+def test_http_may_be_left_to_others() -> None:
+    options = tracker_options("--no-http")
+    options.check()
+    assert not options.http_addresses
+    assert tracker_options().http_addresses == (("", 6969),)
+
+
+def test_the_page_may_lead_to_any_url() -> None:
+    for url in ("https://a.example/?b=c#d", "http://a.example", "/elsewhere"):
+        tracker_options("--redirect", url).check()
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
         ("--https 443", "--https needs a --certificate"),
         ("--certificate x.pem", "--certificate is for --https"),
+        ("--key x.pem", "--key is that of a --certificate"),
+        ("--no-udp --udp 1", "--no-udp and --udp contradict"),
+        ("--no-http --no-udp", "there is nothing to listen on"),
+        ("--redirect www.example", "--redirect is no URL"),
+        ("--redirect https://a.example/\xff", "--redirect is no URL"),
+        ("--log-nat-checks --nat-check 1", "--log-nat-checks needs"),
+        ("--log-nat-checks --access-log x", "--log-nat-checks needs"),
         ("--workers 2", "--workers need a --store"),
         ("--workers 2 --store redis:/// --state x", "--state is for one"),
         ("--workers 2 --store redis:/// --users x", "--users are accounted for by one process"),

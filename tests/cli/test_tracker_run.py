@@ -54,6 +54,62 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}" in stderr
 
 
+def test_so_is_one_that_is_taken_by_udp_alone(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with Running(tmp_path, "tracker", "--http", f"127.0.0.1:{port}") as tracker:
+            code, _, stderr = tracker.end()
+    assert code == 1
+    assert stderr == f"rawserver: error: udp at 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("listening", "schemes"),
+    [
+        (("--udp", "127.0.0.1:0"), {"udp"}),
+        (("--https", "127.0.0.1:0"), {"https", "udp"}),
+        (("--https", "127.0.0.1:0", "--no-udp"), {"https"}),
+    ],
+)
+def test_it_need_not_speak_http(
+    tmp_path: Path, listening: tuple[str, ...], schemes: set[str]
+) -> None:
+    identity = Authority(tmp_path).issue("127.0.0.1")
+    pair = ("--certificate", str(identity.certificate), "--key", str(identity.key))
+    arguments = (*listening, *(pair if "https" in schemes else ()))
+    with Running(tmp_path, "tracker", "--no-http", *arguments) as tracker:
+        ready = tracker.event()
+        assert set(ready) - {"event", "urls"} == schemes
+        tracker.interrupt()
+        assert tracker.end()[0] == 0
+
+
+def test_a_state_that_cannot_be_saved_is_told_of_at_once(tmp_path: Path) -> None:
+    for path in ("none/state", "/proc/state"):
+        with Running(tmp_path, "tracker", "--http", "127.0.0.1:0", "--state", path) as tracker:
+            code, _, stderr = tracker.end()
+        assert code == 1
+        assert stderr.startswith("rawserver: error: --state")
+        assert stderr.count("\n") == 1
+
+
+def test_a_state_that_is_lost_at_the_end_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    arguments = ("--http", "127.0.0.1:0", "--state", "folder/state")
+    with Running(tmp_path, "tracker", *arguments) as tracker:
+        tracker.event()
+        folder.rmdir()
+        tracker.interrupt()
+        code, _, stderr = tracker.end()
+    assert code == 1
+    assert stderr.splitlines() == [
+        "the tracker's state was not saved: folder/state: No such file or directory",
+        "rawserver: error: what the tracker knew since the last save is lost",
+    ]
+
+
 @pytest.mark.parametrize(
     "arguments",
     ["--torrents none", "--https 127.0.0.1:0 --certificate none.pem", "--config none.toml"],

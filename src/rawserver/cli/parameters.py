@@ -55,7 +55,11 @@ def parse_address(text: str) -> tuple[str, int]:
 
 def parse_listen(text: str) -> tuple[str, int]:
     """Return where to listen: `6969` is every address (a host of ""); else as `parse_address`."""
-    return parse_address(text) if ":" in text else ("", parse_address(f"any:{text}")[1])
+    if ":" in text:
+        return parse_address(text)
+    if not (text.isascii() and text.isdigit() and len(text) < 6) or int(text) > 65535:
+        raise ValueError(f"{text!r} is neither a port, 0 to 65535, nor HOST:PORT")
+    return "", int(text)
 
 
 def parse_peer(text: str) -> tuple[str, int]:

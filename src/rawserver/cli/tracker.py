@@ -49,6 +49,7 @@ _pages = option_of("What it shows")
     multiple=True,
     help="The same for UDP.  [default: as --http]",
 )
+@_listening("--no-http", is_flag=True, help="Do not serve HTTP: HTTPS or UDP alone.")
 @_listening("--no-udp", is_flag=True, help="Do not serve UDP.")
 @_listening("--certificate", metavar="FILE", help="PEM file for --https; read again on SIGHUP.")
 @_listening("--key", metavar="FILE", help="Its key, if it is in a file of its own.")

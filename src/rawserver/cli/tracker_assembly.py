@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os.path
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rawserver.cli.command_error import CommandError, describe
 from rawserver.cli.tracker_options import TrackerOptions
@@ -24,8 +24,6 @@ from rawserver.services.tracker.nat_check import NatCheck
 from rawserver.services.tracker.only_listed import OnlyListed
 from rawserver.services.tracker.passkeys import AccountKeeper, Passkeys, UserList
 from rawserver.services.tracker.rate_per_address import RatePerAddress
-from rawserver.services.tracker.redis_client import StoreError
-from rawserver.services.tracker.redis_registry import RedisRegistry
 from rawserver.services.tracker.registry_section import RegistrySection
 from rawserver.services.tracker.state_file import Section, StateFile
 from rawserver.services.tracker.torrent_folder import TorrentFolder
@@ -33,6 +31,9 @@ from rawserver.services.tracker.watched_file import WatchedFile
 from rawserver.swarm.accounting import Accounting
 from rawserver.swarm.memory_registry import MemoryRegistry
 from rawserver.swarm.nearest import nearest_first
+
+if TYPE_CHECKING:
+    from rawserver.services.tracker.redis_registry import RedisRegistry
 
 # A bttrack peer lives from one interval and a half to three.
 LIFETIME_INTERVALS = 1.5
@@ -69,6 +70,7 @@ class TrackerAssembly:
         self.access_log = self._make_access_log()
         self.users: UserList | None = None
         self.accounting = Accounting()
+        self._store: RedisRegistry | None = None
         self.registry = self._make_registry()
         folder = self._make_folder()
         self._add_gates()
@@ -87,6 +89,11 @@ class TrackerAssembly:
         )
         self._add_what_needs_the_tracker()
         self.state = self.tracker.state = self._make_state()
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the store; "" if nothing is, or there is none."""
+        return "" if self._store is None else self._store.warning
 
     # Its life.
 
@@ -109,8 +116,8 @@ class TrackerAssembly:
         self.tracker.close()
 
         def saved() -> None:
-            if isinstance(self.registry, RedisRegistry):
-                self.registry.close()
+            if self._store is not None:
+                self._store.close()
             if self.access_log is not None:
                 self.access_log.close()
             done()
@@ -140,10 +147,19 @@ class TrackerAssembly:
             )
             self._sections.append(RegistrySection(registry))
             return registry
+        self._store = self._make_store(options.store, lifetime)
+        return self._store
+
+    def _make_store(self, url: str, lifetime: float) -> RedisRegistry:
+        # It loads hiredis, and OpenSSL.
+        from rawserver.services.tracker.redis_client import StoreError
+        from rawserver.services.tracker.redis_registry import RedisRegistry
+
+        options = self._options
         try:
             return RedisRegistry(
                 self._raw_server,
-                options.store,
+                url,
                 max_torrents=options.max_torrents,
                 max_peers=options.max_peers,
                 peer_lifetime_seconds=lifetime,
@@ -261,14 +277,23 @@ class TrackerAssembly:
         network.disk.open(path, "a").close()
         return AccessLog(self._raw_server, lambda: network.disk.open(path, "a"), network.wall_time)
 
+    def _check_folder_of(self, path: str) -> None:
+        """Raise CommandError if no state can be saved there: told of now, while somebody looks."""
+        disk, folder = self._raw_server.network.disk, os.path.dirname(path)
+        if folder and disk.status(folder) is None:
+            raise CommandError(f"--state: there is no folder {folder}")
+        probe = os.path.join(folder, ".rawserver-probe")
+        try:
+            disk.replace_file(probe, b"")
+            disk.remove(probe)
+        except OSError as error:
+            raise CommandError(f"--state {path}: {error.strerror}") from error
+
     def _make_state(self) -> StateFile | None:
         path = self._options.state
         if path is None:
             return None
-        disk = self._raw_server.network.disk
-        # Told of now, not when it is to be saved.
-        if disk.status(os.path.dirname(path) or ".") is None:
-            raise CommandError(f"--state: there is no folder {os.path.dirname(path)}")
+        self._check_folder_of(path)
         state = StateFile(self._raw_server, path, self._sections, interval=self._options.save_every)
         told = state.load()
         if told:

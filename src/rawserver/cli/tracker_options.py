@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rawserver.cli.command_error import CommandError
@@ -10,6 +11,9 @@ from rawserver.services.tracker.http_options import Audience, Scrapes
 from rawserver.wire.announce_response import MAX_INTERVAL_SECONDS
 
 Address = tuple[str, int]
+
+# What may stand in a header.
+_URL = re.compile(r"(?:https?://|/)[!-~]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,7 @@ class TrackerOptions:
     http: tuple[Address, ...]
     https: tuple[Address, ...]
     udp: tuple[Address, ...]
+    no_http: bool
     no_udp: bool
     certificate: str | None
     key: str | None
@@ -69,12 +74,14 @@ class TrackerOptions:
     access_log: str | None
     log_nat_checks: bool
 
+    @property
+    def http_addresses(self) -> tuple[Address, ...]:
+        """Where it listens for HTTP."""
+        return () if self.no_http else self.http
+
     def check(self) -> None:
         """Raise CommandError for options that do not go together."""
-        if self.https and self.certificate is None:
-            raise CommandError("--https needs a --certificate")
-        if self.certificate is not None and not self.https:
-            raise CommandError("--certificate is for --https, which is not given")
+        self._check_listening()
         if self.workers > 1:
             self._check_workers()
         if self.proxy_protocol and not self.trusted_proxy:
@@ -90,6 +97,23 @@ class TrackerOptions:
         if self.torrents is None and (self.serve_torrents or self.torrent_messages):
             raise CommandError("--serve-torrents and --torrent-messages need --torrents")
 
+        if self.log_nat_checks and not (self.nat_check and self.access_log is not None):
+            raise CommandError("--log-nat-checks needs a --nat-check and an --access-log")
+        if self.redirect is not None and not _URL.fullmatch(self.redirect):
+            raise CommandError("--redirect is no URL: http://..., https://... or /...")
+
+    def _check_listening(self) -> None:
+        if self.https and self.certificate is None:
+            raise CommandError("--https needs a --certificate")
+        if self.certificate is not None and not self.https:
+            raise CommandError("--certificate is for --https, which is not given")
+        if self.key is not None and self.certificate is None:
+            raise CommandError("--key is that of a --certificate, which is not given")
+        if self.no_udp and self.udp:
+            raise CommandError("--no-udp and --udp contradict each other")
+        if self.no_http and self.no_udp and not self.https:
+            raise CommandError("without HTTP, HTTPS and UDP there is nothing to listen on")
+
     def _check_workers(self) -> None:
         if self.store is None:
             raise CommandError("--workers need a --store, or each would know its own peers alone")
@@ -97,5 +121,5 @@ class TrackerOptions:
             raise CommandError("--workers keep their peers in the --store; --state is for one")
         if self.users is not None:
             raise CommandError("--users are accounted for by one process, not by several --workers")
-        if any(port == 0 for _, port in (*self.http, *self.https, *self.udp)):
+        if any(port == 0 for _, port in (*self.http_addresses, *self.https, *self.udp)):
             raise CommandError("--workers share their ports: none of them can be 0")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rawserver.cli.command_error import CommandError, describe
 from rawserver.cli.descriptors import want_descriptors
@@ -14,14 +14,12 @@ from rawserver.cli.session import Session
 from rawserver.cli.tracker_assembly import TrackerAssembly
 from rawserver.cli.tracker_options import Address, TrackerOptions
 from rawserver.engine.signals import handle_signal
-from rawserver.engine.tls import TlsServer
-from rawserver.processes import prefork
 from rawserver.services.tracker.file_watch import TrackerFileError
-from rawserver.services.tracker.redis_registry import RedisRegistry
+
+if TYPE_CHECKING:
+    from rawserver.engine.tls import TlsServer
 
 DRAW_SECONDS = 0.5
-# The workers share it, so that each knows the connection ids that the others gave.
-UDP_SECRET_BYTES = 32
 
 
 def run_tracker(output: Output, options: TrackerOptions) -> None:
@@ -30,17 +28,16 @@ def run_tracker(output: Output, options: TrackerOptions) -> None:
     if options.workers == 1:
         TrackerRun(output, options).run()
         return
-    secret = os.urandom(UDP_SECRET_BYTES)
+    from rawserver.cli.tracker_workers import run_workers
 
-    def serve(index: int) -> None:
-        TrackerRun(output, options, secret=secret, is_first=index == 0).run()
-
-    if prefork(options.workers, serve, report=lambda level, text: output.note(text)):
-        raise CommandError("a worker did not end in good order")
+    run_workers(output, options)
 
 
 class TrackerRun:
-    """One run of the command, in one process; `is_first` is the one that says where it listens."""
+    """One run of the command, in one process.
+
+    The one that `is_first` says where it listens; `began()` is called when it does.
+    """
 
     def __init__(
         self,
@@ -49,11 +46,13 @@ class TrackerRun:
         *,
         secret: bytes | None = None,
         is_first: bool = True,
+        began: Callable[[], None] = lambda: None,
     ) -> None:
         self._output = output
         self._options = options
         self._secret = secret
         self._is_first = is_first
+        self._began = began
         self._session = Session(output)
         self._assembly: TrackerAssembly | None = None
         self._tls: TlsServer | None = None
@@ -69,11 +68,15 @@ class TrackerRun:
         try:
             assembly = TrackerAssembly(raw_server, options, self._output.note)
             if options.certificate is not None:
+                # OpenSSL is for who serves HTTPS.
+                from rawserver.engine.tls import TlsServer
+
                 self._tls = TlsServer(options.certificate, options.key)
         except (OSError, TrackerFileError) as error:
             raise CommandError(describe(error)) from error
         self._assembly = assembly
         self._listen(assembly)
+        self._began()
         assembly.start()
         handle_signal(raw_server, signal.SIGHUP, self._reload)
 
@@ -81,12 +84,12 @@ class TrackerRun:
         options, tracker = self._options, assembly.tracker
         shared = options.workers > 1
         http, https, udp = [], [], []
-        for host, port in options.http:
-            with _named(host, port):
+        for host, port in options.http_addresses:
+            with _named("http", host, port):
                 tracker.listen(port, host, proxy_protocol=options.proxy_protocol, reuse_port=shared)
             http.append((host, tracker.port))
         for host, port in options.https:
-            with _named(host, port):
+            with _named("https", host, port):
                 tracker.listen(
                     port,
                     host,
@@ -95,17 +98,17 @@ class TrackerRun:
                     reuse_port=shared,
                 )
             https.append((host, tracker.port))
-        for host, port in self._udp_addresses(http):
-            with _named(host, port):
+        for host, port in self._udp_addresses(http or https):
+            with _named("udp", host, port):
                 tracker.listen_udp(port, host, secret=self._secret, reuse_port=shared)
             udp.append((host, tracker.udp_port))
         if self._is_first:
             self._tell(http, https, udp)
 
-    def _udp_addresses(self, http: list[Address]) -> Iterable[Address]:
+    def _udp_addresses(self, others: list[Address]) -> Iterable[Address]:
         if self._options.no_udp:
             return ()
-        return self._options.udp or http
+        return self._options.udp or others or self._options.http
 
     def _tell(self, http: list[Address], https: list[Address], udp: list[Address]) -> None:
         urls = {
@@ -141,25 +144,31 @@ class TrackerRun:
 
     def _draw(self) -> None:
         live = self._output.live
-        if live.shown and self._assembly is not None:
+        # One of several knows its own part alone.
+        if live.shown and self._options.workers == 1 and self._assembly is not None:
             registry = self._assembly.registry
             torrents = f"{len(registry)} torrent{'' if len(registry) == 1 else 's'}"
             peers = f"{registry.num_peers} peer{'' if registry.num_peers == 1 else 's'}"
-            warning = registry.warning if isinstance(registry, RedisRegistry) else ""
-            live.draw(f"tracking  {torrents}  {peers}  {warning or '(^C ends)'}")
+            live.draw(f"tracking  {torrents}  {peers}  {self._assembly.warning or '(^C ends)'}")
 
     def _stop(self) -> None:
         if self._assembly is None:
             self._session.finish()
         else:
-            self._assembly.close(self._session.finish)
+            self._assembly.close(self._ended)
+
+    def _ended(self) -> None:
+        state = None if self._assembly is None else self._assembly.state
+        lost = state is not None and state.has_failed
+        error = CommandError("what the tracker knew since the last save is lost") if lost else None
+        self._session.finish(error)
 
 
 @contextmanager
-def _named(host: str, port: int) -> Iterator[None]:
+def _named(scheme: str, host: str, port: int) -> Iterator[None]:
     """Name the address that cannot be had."""
     try:
         yield
     except OSError as error:
         where = f"{host}:{port}" if host else f"port {port}"
-        raise CommandError(f"{where}: {describe(error)}") from error
+        raise CommandError(f"{scheme} at {where}: {describe(error)}") from error

@@ -66,7 +66,8 @@ class StateFile:
         self._context = context
         self._saving = False
         self._waiting: list[Callable[[], None]] = []
-        self._has_failed = False
+        # Whether the last save failed.
+        self.has_failed = False
         # When the last save that succeeded was begun, by the loop's clock; None before the first.
         self.saved_at: float | None = None
 
@@ -174,7 +175,8 @@ class StateFile:
     def _note(self, error: BaseException | None, since: float) -> None:
         if error is None:
             self.saved_at = since
-        elif not self._has_failed:
-            text = f"the tracker's state was not saved: {self._path}: {error}"
+        elif not self.has_failed:
+            reason = error.strerror if isinstance(error, OSError) else None
+            text = f"the tracker's state was not saved: {self._path}: {reason or error}"
             self._raw_server.report(logging.WARNING, text)
-        self._has_failed = error is not None
+        self.has_failed = error is not None
