@@ -184,7 +184,8 @@ class AccessLog:
     def _report(self, error: BaseException) -> None:
         if not self._failed:
             self._failed = True
-            self._raw_server.report(logging.ERROR, f"the access log cannot be written: {error}")
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
+            self._raw_server.report(logging.ERROR, f"the access log cannot be written: {reason}")
 
 
 def _target(request: HttpRequest) -> str:
