@@ -24,8 +24,9 @@ TELLS = {
 # What belongs to no running loop: sockets are made before one runs, too, and what is made is
 # nobody's yet; names are looked up off the loop.
 APART = {
-    "create_multicastsocket", "create_serversocket", "create_udpsocket", "create_unixserversocket",
-    "install_sigint_handler", "install_watchdog", "start_look_up", "start_work",
+    "create_multicastsocket", "create_serversocket", "create_udpsocket", "create_udpsockets",
+    "create_unixserversocket", "install_sigint_handler", "install_watchdog", "start_look_up",
+    "start_work",
 }  # fmt: skip
 # For RawServer's own parts, as their docstrings say.
 OWN_PARTS = {
