@@ -23,6 +23,11 @@ def scripted(scene: Scene, peer_id: bytes) -> ScriptedPeer:
     return ScriptedPeer(scene.raw_server, scene.metainfo.info_hash, peer_id)
 
 
+def hang_up(peer: ScriptedPeer) -> None:
+    assert peer.connection is not None
+    peer.connection.close()
+
+
 def test_addresses_are_dialled(raw_server: RawServer, tmp_path: Path) -> None:
     scene = checked(raw_server, tmp_path)
     peer = scripted(scene, b"-XX0001-aaaaaaaaaaaa")
@@ -102,6 +107,39 @@ def test_a_seed_has_no_use_for_a_seed(raw_server: RawServer, tmp_path: Path) -> 
     run_until(raw_server, lambda: peer.got(Bitfield))
     peer.send(peer_wire.encode_bitfield(scene.torrent.have.to_bytes()))
     run_until(raw_server, lambda: peer.lost)
+
+
+@pytest.mark.parametrize("who_parts", ["we", "the other"])
+def test_a_seed_does_not_dial_a_seed_again(
+    raw_server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who_parts: str
+) -> None:
+    if who_parts == "the other":
+        monkeypatch.setattr(peer_set_module.PeerSet, "tick", lambda *_: None)
+    scene = checked(raw_server, tmp_path, have=200_000)
+    peers = scene.torrent.peers
+    peer = scripted(scene, b"-XX0001-aaaaaaaaaaaa")
+    address = ("127.0.0.1", peer.listen())
+    peers.found([address], "test", raw_server.network.time())
+    run_until(raw_server, lambda: peer.got(Bitfield))
+    peer.send(peer_wire.encode_bitfield(scene.torrent.have.to_bytes()))
+    if who_parts == "the other":
+        run_until(raw_server, lambda: any(one.bits.is_full for one in peers))
+        hang_up(peer)
+    run_until(raw_server, lambda: not len(peers))
+    assert address not in peers.candidates
+    assert not peers.candidates.add(address, "tracker", raw_server.network.time())
+
+
+def test_a_seed_dials_a_leecher_again(raw_server: RawServer, tmp_path: Path) -> None:
+    scene = checked(raw_server, tmp_path, have=200_000)
+    peers = scene.torrent.peers
+    peer = scripted(scene, b"-XX0001-aaaaaaaaaaaa")
+    address = ("127.0.0.1", peer.listen())
+    peers.found([address], "test", raw_server.network.time())
+    run_until(raw_server, lambda: peer.got(Bitfield))
+    hang_up(peer)
+    run_until(raw_server, lambda: not len(peers))
+    assert peers.candidates.next_to_dial(raw_server.network.time() + 60) == address
 
 
 def test_a_silent_peer_is_sent_away(

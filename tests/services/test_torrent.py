@@ -97,6 +97,23 @@ def test_a_record_is_not_believed_when_the_data_changed(
     assert sorted(again.torrent.have) == [1, 2, 3, 4, 5, 6]
 
 
+def test_who_was_known_before_it_completed_is_not_dialled_at_once(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    scene = Scene(raw_server, tmp_path, 200_000)
+    run_until(raw_server, lambda: scene.owner.checked)
+    candidates = scene.torrent.peers.candidates
+    now = raw_server.network.time()
+    address = ("127.0.0.1", 1)
+    candidates.add(address, "tracker", now + 50)
+    assert candidates.next_to_dial(now + 60) == address
+    seed_for(scene)
+    run_until(raw_server, lambda: scene.owner.completed)
+    assert candidates.next_to_dial(now + 60) is None
+    assert candidates.add(address, "tracker", now)
+    assert candidates.next_to_dial(now + 60) == address
+
+
 def test_a_folder_is_made_with_its_empty_files(raw_server: RawServer, tmp_path: Path) -> None:
     files = [
         (("a", "one"), random_bytes(40_000, 1)),

@@ -5,6 +5,7 @@ from rawserver.swarm.candidates import (
     FORGIVEN_AFTER_SECONDS,
     MAX_CANDIDATES,
     MAX_FAILURES,
+    POSTPONED_SECONDS,
     SHORTEST_STAY_SECONDS,
     Address,
     Candidates,
@@ -148,3 +149,44 @@ def test_the_queue_does_not_grow_with_connections_that_come_and_go() -> None:
     assert candidates.next_to_dial(1e6) == OTHER
     candidates.dialled(OTHER, 1e6)
     assert candidates.next_to_dial(1e6) == HOST
+
+
+def test_what_waits_when_we_become_complete_is_dialled_when_it_is_named_again_or_later() -> None:
+    candidates = known(HOST, OTHER)
+    candidates.postpone(10.0)
+    assert candidates.next_to_dial(10.0 + POSTPONED_SECONDS - 1) is None
+    assert candidates.add(OTHER, "tracker", 20.0)
+    assert not candidates.add(OTHER, "tracker", 20.0)
+    assert candidates.next_to_dial(20.0) == OTHER
+    candidates.dialled(OTHER, 20.0)
+    assert candidates.next_to_dial(20.0) is None
+    assert candidates.next_to_dial(10.0 + POSTPONED_SECONDS) == HOST
+
+
+def test_whom_a_person_named_is_not_postponed() -> None:
+    candidates = known(HOST)
+    candidates.add(OTHER, "person", 0.0)
+    candidates.postpone(0.0)
+    assert candidates.next_to_dial(0.0) == OTHER
+
+
+def test_what_failed_before_it_was_postponed_is_not_dialled_sooner_when_it_is_named_again() -> None:
+    candidates = known(HOST)
+    candidates.dialled(HOST, 0.0)
+    candidates.failed(HOST, 0.0)
+    candidates.postpone(1.0)
+    assert candidates.add(HOST, "tracker", 2.0)
+    assert candidates.next_to_dial(FIRST_RETRY_SECONDS - 1) is None
+    assert candidates.next_to_dial(FIRST_RETRY_SECONDS) == HOST
+
+
+def test_only_what_waits_is_postponed() -> None:
+    candidates = known(HOST, OTHER)
+    candidates.dialled(HOST, 0.0)
+    candidates.connected(HOST, 0.0)
+    for _ in range(MAX_FAILURES):
+        candidates.failed(OTHER, 0.0)
+    candidates.postpone(1.0)
+    assert not candidates.add(HOST, "tracker", 2.0)
+    assert not candidates.add(OTHER, "tracker", 2.0)
+    assert candidates.next_to_dial(1e9) is None

@@ -73,15 +73,17 @@ class Download:
 
     def peer_has_bits(self, peer: Peer) -> None:
         """Count what a peer brings with its bitfield."""
-        self._picker.add_bits(peer.bits)
         if not self.complete:
+            self._picker.add_bits(peer.bits)
             peer.interesting = peer.bits.count_missing_from(self._have)
             peer.update_interest()
 
     def peer_has(self, peer: Peer, index: int) -> None:
         """Count one more piece of a peer."""
+        if self.complete:
+            return  # how many have which piece matters no more
         self._picker.peer_has(index)
-        if not self.complete and not self._have.has(index):
+        if not self._have.has(index):
             peer.interesting += 1
             peer.update_interest()
 
@@ -92,7 +94,8 @@ class Download:
 
     def peer_lost(self, peer: Peer) -> None:
         """Forget a peer and ask others for what it owed."""
-        self._picker.remove_bits(peer.bits)
+        if not self.complete:
+            self._picker.remove_bits(peer.bits)
         self._requests.lost(peer)
         self._ask_all_soon()
 

@@ -65,6 +65,10 @@ class PeerSet:
             self.candidates.dialled(address, now)
             self._dialling[self._port.dial(address, self._torrent)] = None
 
+    def completed(self, now: float) -> None:
+        """Note that we have everything: who else has it is of no use any more."""
+        self.candidates.postpone(now)
+
     def dial_failed(self, peer: Peer, now: float) -> None:
         """Note that nobody answered at an address."""
         self._dialling.pop(peer, None)
@@ -112,7 +116,11 @@ class PeerSet:
             return False
         del self._joined[peer]
         if peer.outgoing:
-            self.candidates.disconnected(peer.address, now)
+            if peer.bits.is_full and self._torrent.have.is_full:
+                # Whichever of us saw it first has parted: neither need come back.
+                self.candidates.is_seed(peer.address)
+            else:
+                self.candidates.disconnected(peer.address, now)
         return True
 
     def drop_guilty(self, address: Address, index: int) -> None:
@@ -140,7 +148,6 @@ class PeerSet:
             if now - peer.last_received_at > SILENCE_SECONDS:
                 peer.close(f"was silent for {SILENCE_SECONDS:.0f} seconds")
             elif complete and peer.bits.is_full:
-                self.candidates.is_seed(peer.address)
                 peer.close("has everything, as we have")
             elif now - peer.last_sent_at > KEEP_ALIVE_SECONDS:
                 peer.send(KEEP_ALIVE)

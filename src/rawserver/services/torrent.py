@@ -232,6 +232,7 @@ class Torrent:
         self.upload.tell_of(index)
         if self.have.is_full and self.state is TorrentState.DOWNLOADING:
             self.state = TorrentState.SEEDING
+            self.peers.completed(self.raw_server.network.time())
             self._announcer.completed()
             self._save_resume(self._report_save)
             self._owner.torrent_completed()

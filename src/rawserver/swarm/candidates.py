@@ -18,6 +18,8 @@ MAX_FAILURES = 8
 FORGIVEN_AFTER_SECONDS = 3600.0
 # A connection that lives shorter than this was as good as refused.
 SHORTEST_STAY_SECONDS = 30.0
+# So long a torrent that has become complete waits for its tracker to name again who is not.
+POSTPONED_SECONDS = 300.0
 
 
 class _State(Enum):
@@ -28,13 +30,16 @@ class _State(Enum):
 
 
 class _Candidate:
-    __slots__ = ("failures", "since", "source", "state", "ticket")
+    __slots__ = ("due", "failures", "postponed", "since", "source", "state", "ticket")
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.state = _State.WAITING
         self.since = 0.0
         self.failures = 0
+        # When it would be dialled, and whether that is put off until somebody names it again.
+        self.due = 0.0
+        self.postponed = False
         # Only the entry of the queue with the same number counts.
         self.ticket = 0
 
@@ -72,7 +77,7 @@ class Candidates:
         """
         known = self._known.get(address)
         if known is not None:
-            return self._forgive(address, known, now)
+            return self._resume(address, known, now) or self._forgive(address, known, now)
         if address in self._never or not 0 < address[1] <= 65535:
             return False
         if len(self._known) >= MAX_CANDIDATES and not self._drop_one_given_up():
@@ -124,6 +129,19 @@ class Candidates:
             candidate.failures = 0
         self.failed(address, now)
 
+    def postpone(self, now: float) -> None:
+        """Note that we have everything: most of those that wait may have so, too, by now.
+
+        They are dialled as soon as they are named again, as a tracker names to a seed who is not
+        one; or in five minutes, as it may not answer. Whom a person named is dialled as before.
+        """
+        for address, candidate in self._known.items():
+            if candidate.state is _State.WAITING and candidate.source != "person":
+                due = candidate.due
+                self._wait(address, candidate, max(due, now + POSTPONED_SECONDS))
+                candidate.due = due
+                candidate.postponed = True
+
     def is_ourselves(self, address: Address) -> None:
         """Note that we met ourselves at an address."""
         self._never_again(address)
@@ -135,6 +153,12 @@ class Candidates:
     def ban(self, address: Address) -> None:
         """Note that we want nothing to do with an address."""
         self._never_again(address)
+
+    def _resume(self, address: Address, candidate: _Candidate, now: float) -> bool:
+        if not candidate.postponed:
+            return False
+        self._wait(address, candidate, max(candidate.due, now))
+        return True
 
     def _forgive(self, address: Address, candidate: _Candidate, now: float) -> bool:
         given_up = candidate.state is _State.GIVEN_UP
@@ -156,12 +180,15 @@ class Candidates:
         if candidate is not None:
             candidate.state = state
             candidate.since = now
+            candidate.postponed = False
             self._given_up.pop(address, None)
 
     def _wait(self, address: Address, candidate: _Candidate, until: float) -> None:
         self._tickets += 1
         candidate.state = _State.WAITING
         candidate.ticket = self._tickets
+        candidate.due = until
+        candidate.postponed = False
         self._given_up.pop(address, None)
         # Stale entries go when they come to the head; this bounds those that never do.
         if len(self._queue) > 2 * MAX_CANDIDATES:
