@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal
 
 from rawserver.engine import SingleSocket
 from rawserver.engine.addresses import peer_of
+from rawserver.swarm.address_set import AddressSet, address_range
 from rawserver.wire.compact_peers import ip_to_bytes, ip_to_text
 
 ProxyHeaderName = Literal["x-forwarded-for", "forwarded"]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # A chain of proxies has two or three; whoever sends more has them looked at no further.
 MAX_HOPS = 32
 
 
-def parse_networks(texts: Iterable[str]) -> list[Network]:
+def parse_networks(texts: Iterable[str]) -> AddressSet:
     """Read addresses and networks ("192.0.2.1", "10.0.0.0/8", "2001:db8::/32"); else ValueError."""
-    return [ipaddress.ip_network(text.strip()) for text in texts]
+    return AddressSet([address_range(text.strip()) for text in texts])
 
 
 class TrustedProxies:
@@ -29,10 +28,8 @@ class TrustedProxies:
     client wrote it.
     """
 
-    def __init__(
-        self, networks: Sequence[Network], header: ProxyHeaderName = "x-forwarded-for"
-    ) -> None:
-        self._networks = tuple(networks)
+    def __init__(self, networks: AddressSet, header: ProxyHeaderName = "x-forwarded-for") -> None:
+        self._networks = networks
         self._header = header
         # A proxy asks again and again.
         self.trusts = lru_cache(maxsize=1024)(self._trusts)
@@ -71,10 +68,9 @@ class TrustedProxies:
 
     def _trusts(self, ip: str) -> bool:
         try:
-            address = ipaddress.ip_address(ip_to_text(ip_to_bytes(ip)))
+            return ip_to_bytes(ip) in self._networks
         except ValueError:
             return False
-        return any(address in network for network in self._networks)
 
 
 def _elements(forwarded: str) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rawserver.engine import Limits
 from rawserver.http.server import REQUEST_TIMEOUT_SECONDS, AccessLog
-from rawserver.services.tracker.forwarded import Network, ProxyHeaderName
+from rawserver.services.tracker.forwarded import ProxyHeaderName
 from rawserver.services.tracker.full_scrapes import MAX_AT_ONCE, TORRENTS_PER_SECOND
+from rawserver.swarm.address_set import AddressSet
 
 # A connection that is idle takes some 2 KB here; what a process may have open is said elsewhere.
 MAX_CONNECTIONS = 20_000
@@ -20,6 +20,8 @@ MAX_HANDSHAKES = 1_000
 DEFAULT_LIMITS = Limits(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, MAX_HANDSHAKES)
 # A page of so many has some 200 KB, and is made in a few milliseconds.
 MAX_ROWS = 1_000
+
+NO_PROXIES = AddressSet()
 
 Scrapes = Literal["none", "specific", "full"]
 Audience = Literal["all", "local", "none"]
@@ -50,7 +52,7 @@ class HttpOptions:
     # Who is not on this machine may POST to /reload with `Authorization: Bearer` and this.
     reload_token: str = ""
     # Proxies that are believed when they say who asks, by the PROXY protocol or by this header.
-    trusted_proxies: Sequence[Network] = ()
+    trusted_proxies: AddressSet = NO_PROXIES
     proxy_header: ProxyHeaderName = "x-forwarded-for"
     # Told of each request and its reply.
     access_log: AccessLog | None = None
