@@ -48,9 +48,9 @@ def test_an_idle_queue_takes_a_packet_of_any_size() -> None:
 def test_a_burst_is_lost_with_any_of_its_segments() -> None:
     direction = at_work(Link(loss=RandomLoss(0.1)))
     ends = ("10.0.0.1", 1), ("10.0.0.2", 2)
-    single = sum(direction.loses(Packet(DATA, *ends, b"x")) for _ in range(2000))
-    burst = sum(direction.loses(Packet(DATA, *ends, bytes(10 * SEGMENT))) for _ in range(2000))
-    large = sum(direction.loses(datagram(*ends, bytes(60_000))) for _ in range(200))
+    single = sum(direction.loses(Packet(DATA, *ends, b"x"), 0.0) for _ in range(2000))
+    burst = sum(direction.loses(Packet(DATA, *ends, bytes(10 * SEGMENT)), 0.0) for _ in range(2000))
+    large = sum(direction.loses(datagram(*ends, bytes(60_000)), 0.0) for _ in range(200))
     assert single == pytest.approx(200, abs=50)
     # 1 - 0.9 ** 10 and 1 - 0.9 ** 41
     assert burst == pytest.approx(1303, abs=80)
@@ -88,7 +88,7 @@ def test_a_link_that_changes_keeps_its_queue_and_its_counts() -> None:
     assert direction.queued_bytes(0.5) == 50
     assert direction.leaves_at(0.5, 50) == 2.5
     assert direction.bytes_carried == 150
-    assert direction.loses(datagram(("10.0.0.1", 1), ("10.0.0.2", 2)))
+    assert direction.loses(datagram(("10.0.0.1", 1), ("10.0.0.2", 2)), 2.5)
     direction.change(Link(), 1.0)
     assert direction.leaves_at(1.0, 50) == 1.0
 

@@ -224,13 +224,13 @@ class Fabric:
             at += link.constant
             if link.random is not None:
                 at += link.sample()
-                is_lost = link.loses(packet) or is_lost
+                is_lost = link.loses(packet, at) or is_lost
         down = path.down
         if down is not None:
             at += down.constant
             if down.random is not None:
                 at += down.sample()
-                is_lost = down.loses(packet) or is_lost
+                is_lost = down.loses(packet, at) or is_lost
         if is_lost:
             self.drop("lost", packet)
             return -1.0

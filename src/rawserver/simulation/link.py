@@ -123,8 +123,8 @@ class Direction:
             return 0
         return round((self.free_at - now) * self.bandwidth)
 
-    def loses(self, packet: Packet) -> bool:
-        """Say whether a packet gets lost; of a burst or of fragments one suffices."""
+    def loses(self, packet: Packet, at: float) -> bool:
+        """Say whether a packet that passes at a time gets lost; of a burst one segment suffices."""
         lost = self.lost
         if lost is None:
             return False
@@ -133,7 +133,7 @@ class Direction:
         if length > SEGMENT:
             pieces = -(-length // (FRAGMENT if packet.kind == DATAGRAM else SEGMENT))
         # Each piece is asked for, for they all went over the link.
-        if sum(lost() for _ in range(pieces)):
+        if sum(lost(at) for _ in range(pieces)):
             self.packets_lost += 1
             return True
         return False

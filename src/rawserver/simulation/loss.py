@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Protocol
 
@@ -11,8 +12,8 @@ from typing import Protocol
 class Loss(Protocol):
     """A way in which packets get lost."""
 
-    def start(self, random: Random, /) -> Callable[[], bool]:
-        """Return what tells, called once for each packet of one link, whether that one is lost."""
+    def start(self, random: Random, /) -> Callable[[float], bool]:
+        """Return what tells whether a packet is lost: called for each of a link, with its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,11 @@ class RandomLoss:
     def __post_init__(self) -> None:
         _check(self.probability)
 
-    def start(self, random: Random) -> Callable[[], bool]:
+    def start(self, random: Random) -> Callable[[float], bool]:
         """Return what tells whether the next packet is lost."""
         draw = random.random
         probability = self.probability
-        return lambda: draw() < probability
+        return lambda at: draw() < probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +38,32 @@ class BurstLoss:
 
     Before each packet it turns bad with probability `enter` and good again with `leave`, so that
     a burst is 1 / `leave` packets long on average and the link is bad for a part
-    `enter` / (`enter` + `leave`) of them. `good` and `bad` are the parts lost in either state.
+    `enter` / (`enter` + `leave`) of them. `good` and `bad` are the parts lost in either state. What
+    makes a link bad does not wait for packets: one that nothing has passed for `lull` seconds is
+    good. (Else the same burst would have each retransmission of a sender that backs off.)
     """
 
     enter: float
     leave: float
     good: float = 0.0
     bad: float = 1.0
+    lull: float = 0.1
 
     def __post_init__(self) -> None:
         for probability in (self.enter, self.leave, self.good, self.bad):
             _check(probability)
 
-    def start(self, random: Random) -> Callable[[], bool]:
+    def start(self, random: Random) -> Callable[[float], bool]:
         """Return what tells whether the next packet is lost; the link is good at first."""
         draw = random.random
         is_bad = False
+        last_at = -inf
 
-        def lost() -> bool:
-            nonlocal is_bad
+        def lost(at: float) -> bool:
+            nonlocal is_bad, last_at
+            if at > last_at + self.lull:
+                is_bad = False
+            last_at = at
             if draw() < (self.leave if is_bad else self.enter):
                 is_bad = not is_bad
             return draw() < (self.bad if is_bad else self.good)
