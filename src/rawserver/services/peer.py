@@ -128,7 +128,10 @@ class Peer:
     def buffer_filled(self, connection: SingleSocket, count: int) -> None:
         self.last_received_at = self.port.raw_server.network.time()
         try:
-            for message in self.decoder.feed(self.port.receive_buffer[:count]):
+            messages = self.decoder.feed(self.port.receive_buffer[:count])
+            if not messages:
+                return  # a part of one
+            for message in messages:
                 _GOT[type(message)](self, message)
                 if self.closed:
                     return

@@ -233,14 +233,17 @@ class BlockRequests(Generic[PeerT]):
     def _repeatable(
         self, piece: StartedPiece[PeerT], asked: AskedBlocks[PeerT], count: int
     ) -> list[Block]:
+        blocks: list[Block] = []
+        senders, own = piece.senders, asked.blocks
+        missing = [block for block in piece.blocks if block not in senders and block not in own]
+        if not missing:
+            return blocks  # mostly: it is asked again whenever something has come
         others = self._expected_of(piece, quiet=asked.quiet)
-        blocks = []
-        for block in piece.blocks:
-            if block not in piece.senders and block not in asked.blocks:
-                if times_in(others, block) < MAX_PEERS_PER_BLOCK:
-                    blocks.append(block)
-                    if len(blocks) == count:
-                        break
+        for block in missing:
+            if times_in(others, block) < MAX_PEERS_PER_BLOCK:
+                blocks.append(block)
+                if len(blocks) == count:
+                    break
         return blocks
 
     def _expected_of(
