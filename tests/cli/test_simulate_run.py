@@ -91,6 +91,7 @@ def test_a_run_without_an_end_is_a_failure() -> None:
     [failure] = [event for event in events if event["event"] == "failure"]
     assert failure["error"] == "ProcessDied: no end within 0.4 s of real time"
     assert failure["seed"] == 1
+    assert failure["replay"].endswith(":hangs --seed 1 --timeout 0.4")
 
 
 @pytest.mark.parametrize(
@@ -175,3 +176,9 @@ def test_a_swarm_is_drawn(tmp_path: Path) -> None:
     assert SimulateRun(Output(True, stdout, stderr), simulation).run() == 0
     assert f"{path}: seed 0" in stderr.getvalue()
     assert "endgame-peer-5" in path.read_text()
+    assert "rawserver simulate slow-endgame --seed 0 --hosts 5" in path.read_text()
+
+
+def test_a_plot_that_cannot_be_written_is_told_before_any_run(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"a plot is a \.png or \.svg"):
+        simulate("scenario", plot=str(tmp_path / "a.gif"))

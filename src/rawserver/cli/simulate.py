@@ -54,7 +54,7 @@ NUMBERS = Parsed("NUMBERS", parse_numbers)
     help="Write what each host sends and receives; of many runs, that which failed.",
 )
 @click.option("--timeline", metavar="FILE", help="Write all that happens as JSON lines; likewise.")
-@click.option("--plot", metavar="FILE", help="Draw a swarm as SVG: that of the first good run.")
+@click.option("--plot", metavar="FILE", help="Draw a swarm as PNG or SVG: the first good run.")
 @json_option
 def simulate(
     scenario: str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from rawserver.cli.output import Output
 from rawserver.cli.scenario_source import built_in_scenarios
 from rawserver.cli.session import Session
 from rawserver.cli.simulate_worker import worker_command
-from rawserver.cli.simulation_plot import write_plot
+from rawserver.cli.simulation_plot import check_plot, write_plot
 from rawserver.cli.simulation_process import SimulationProcess
 from rawserver.cli.simulation_report import (
     describe_failure,
@@ -61,9 +62,14 @@ def list_scenarios(output: Output) -> None:
 
 
 class SimulateRun:
-    """One run of the command: all seeds, then what there is to do for the first that failed."""
+    """One run of the command: all seeds, then what there is to do for the first that failed.
+
+    Raises CommandError for a plot that cannot be had.
+    """
 
     def __init__(self, output: Output, simulation: Simulation) -> None:
+        if simulation.plot is not None:
+            check_plot(simulation.plot)
         self._output = output
         self._simulation = simulation
         self._session = Session(output)
@@ -238,6 +244,8 @@ class SimulateRun:
             words += ["--faults", ",".join(map(str, outcome.kept)) or "none"]
         if simulation.twice:
             words += ["--twice"]
+        if simulation.timeout is not None:
+            words += ["--timeout", f"{simulation.timeout:g}"]
         return words
 
     def _finish(self) -> None:
@@ -250,10 +258,14 @@ class SimulateRun:
             self._output.text(describe_runs(outcomes, self._simulation.runs, seconds))
             if not failed and recorded:
                 self._output.note(f"nothing failed: {recorded} is not written")
-        if self._simulation.plot is not None:
-            seed = write_plot(self._simulation.plot, sorted(outcomes, key=lambda one: one.seed))
-            self._output.note(f"{self._simulation.plot}: seed {seed}")
+        if self._simulation.plot is not None and not self._was_interrupted:
+            self._plot(self._simulation.plot)
         self._session.finish()
+
+    def _plot(self, path: str) -> None:
+        in_order = sorted(self._outcomes.values(), key=lambda one: one.seed)
+        seed = write_plot(path, in_order, lambda outcome: shlex.join(self._replay(outcome)))
+        self._output.note(f"{path}: seed {seed}")
 
     # Meanwhile.
 

@@ -1,106 +1,178 @@
-"""A simulated swarm as a picture: who was complete when, and who gave how much (SVG)."""
+"""A simulated swarm as a picture: who was complete when, and who gave how much.
+
+Drawn by matplotlib, which is imported when something is drawn, for it need not be installed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from xml.sax.saxutils import escape
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rawserver.cli.quantity import format_size
 from rawserver.cli.scenarios.swarm_result import PeerResult, SwarmResult
 
-WIDTH = 760
-# Of the curve.
-PLOT_HEIGHT = 240
-LEFT = 64
-RIGHT = 24
-TOP = 56
-GAP = 72
-BAR_HEIGHT = 14
-BAR_STEP = 18
-# Room for the names of the peers, and for how much each gave.
-NAMES = 200
-SIZES = 80
-TICKS = 5
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# In inches, of which each has 100 dots.
+WIDTH = 9.0
+CURVE_HEIGHT = 3.6
+BAR_HEIGHT = 0.24
+BARS_MARGIN = 1.0
+COLUMNS_HEIGHT = 3.6
+DOTS_PER_INCH = 100
+# Of more peers than this no names can be read, and all are put side by side by what they gave.
+MOST_NAMES = 40
 # Told apart by those who do not see red and green, too (Okabe and Ito).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
+LINES = ("-", "--", "-.", ":")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def draw(result: SwarmResult) -> str:
-    """Return an SVG: the share of the peers that are complete over time, and uploads by peer."""
-    bars_top = TOP + PLOT_HEIGHT + GAP
-    height = bars_top + len(result.peers) * BAR_STEP + 24
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-        f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        _text(LEFT, 22, f"{result.name}: {format_size(result.size)}", size=16),
-        _text(LEFT, TOP - 12, "share of peers complete, over seconds"),
-        *_axes(result),
-        *_curve(result),
-        _text(LEFT, bars_top - 12, "uploaded by each"),
-        *_bars(result, bars_top),
-        "</svg>",
-    ]
-    return "\n".join(lines) + "\n"
+def draw(result: SwarmResult, command: str = "") -> Figure:
+    """Return a figure: the share of the peers complete over time, and uploads by peer.
+
+    `command` is what gives the same swarm again. Raises ImportError where matplotlib is not
+    installed.
+    """
+    from matplotlib.figure import Figure
+
+    has_names = len(result.peers) <= MOST_NAMES
+    lower = max(1, len(result.peers)) * BAR_HEIGHT + BARS_MARGIN if has_names else COLUMNS_HEIGHT
+    figure = Figure(figsize=(WIDTH, CURVE_HEIGHT + lower), dpi=DOTS_PER_INCH, layout="constrained")
+    above, below = figure.subplots(2, height_ratios=(CURVE_HEIGHT, lower))
+    figure.suptitle(_title(result))
+    if command:
+        figure.supxlabel(command, fontsize=8, color="#666666", x=0.99, ha="right")
+    colours = _colours(result.peers)
+    _draw_completions(above, result, colours)
+    if has_names:
+        _draw_bars(below, result.peers, colours)
+    else:
+        _draw_columns(below, result.peers, colours)
+    return figure
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", size: int = 12) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">'
-        f"{escape(text)}</text>"
-    )
+def _title(result: SwarmResult) -> str:
+    began = sum(peer.began_complete for peer in result.peers)
+    others = len(result.peers) - began
+    who = f"{_plural(began, 'seed')} and {_plural(others, 'peer')}"
+    return f"{result.name}: {format_size(result.size)}, {who}"
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#cccccc"/>'
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _colours(peers: Sequence[PeerResult]) -> dict[str, str]:
+    """Return the colour of each kind, in the order in which they came."""
+    kinds = dict.fromkeys(peer.kind for peer in peers)
+    return {kind: COLOURS[number % len(COLOURS)] for number, kind in enumerate(kinds)}
 
 
 # Who was complete when.
 
 
-def _last_second(result: SwarmResult) -> float:
-    completions = result.completions()
-    return completions[-1][0] if completions else max(result.seconds, 1.0)
+def _draw_completions(axes: Axes, result: SwarmResult, colours: dict[str, str]) -> None:
+    fetched = [peer for peer in result.peers if not peer.began_complete]
+    last = _last_second(result, fetched)
+    kinds = list(dict.fromkeys(peer.kind for peer in fetched))
+    for number, kind in enumerate(kinds):
+        peers = [peer for peer in fetched if peer.kind == kind]
+        times = sorted(peer.seconds for peer in peers if peer.seconds is not None)
+        shares = [100 * done / len(peers) for done in range(len(times) + 1)]
+        axes.step(
+            [0.0, *times, last],
+            [*shares, shares[-1]],
+            where="post",
+            color=colours[kind],
+            # Where two lines run together the second shows the first.
+            linestyle=LINES[number % len(LINES)],
+            linewidth=2,
+            label=kind,
+        )
+    axes.set_title("Complete over time", loc="left", fontsize="medium")
+    axes.set_xlabel("seconds since the swarm began")
+    axes.set_ylabel("complete, % of each kind" if len(kinds) > 1 else "complete, % of the peers")
+    axes.set_xlim(0.0, last)
+    axes.set_ylim(0.0, 104.0)
+    axes.grid(color="#dddddd")
+    if len(kinds) > 1:
+        _add_legend(axes, axes.get_lines())
 
 
-def _axes(result: SwarmResult) -> Iterator[str]:
-    bottom, right = TOP + PLOT_HEIGHT, WIDTH - RIGHT
-    last = _last_second(result)
-    for tick in range(TICKS + 1):
-        share = tick / TICKS
-        y, x = bottom - share * PLOT_HEIGHT, LEFT + share * (right - LEFT)
-        yield _line(LEFT, y, right, y)
-        yield _text(LEFT - 6, y + 4, f"{share:.0%}", anchor="end")
-        yield _text(x, bottom + 16, f"{share * last:.4g}", anchor="middle")
-
-
-def _curve(result: SwarmResult) -> Iterator[str]:
-    bottom, last = TOP + PLOT_HEIGHT, _last_second(result)
-    points = [(float(LEFT), float(bottom))]
-    for seconds, share in result.completions():
-        x = LEFT + seconds / last * (WIDTH - RIGHT - LEFT)
-        # A step: until then it were fewer.
-        points += [(x, points[-1][1]), (x, bottom - share * PLOT_HEIGHT)]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    yield f'<polyline points="{path}" fill="none" stroke="{COLOURS[0]}" stroke-width="2"/>'
+def _last_second(result: SwarmResult, fetched: Sequence[PeerResult]) -> float:
+    """Return where the curve ends: somewhat after the last, or with the swarm."""
+    times = [peer.seconds for peer in fetched if peer.seconds is not None]
+    if times and len(times) == len(fetched):
+        return max(times) * 1.02 or 1.0
+    return result.seconds or 1.0
 
 
 # Who gave how much.
 
 
-def _bars(result: SwarmResult, top: float) -> Iterator[str]:
-    most = max((peer.uploaded for peer in result.peers), default=0) or 1
-    kinds = list(dict.fromkeys(peer.kind for peer in result.peers))
-    for row, peer in enumerate(result.peers):
-        colour = COLOURS[kinds.index(peer.kind) % len(COLOURS)]
-        yield from _bar(peer, top + row * BAR_STEP, peer.uploaded / most, colour)
-
-
-def _bar(peer: PeerResult, y: float, share: float, colour: str) -> Iterator[str]:
-    width = share * (WIDTH - NAMES - SIZES - RIGHT)
-    yield _text(NAMES - 8, y + 11, peer.name, anchor="end")
-    yield (
-        f'<rect x="{NAMES}" y="{y:.1f}" width="{width:.1f}" height="{BAR_HEIGHT}" '
-        f'fill="{colour}"><title>{escape(peer.kind)}</title></rect>'
+def _draw_bars(axes: Axes, peers: Sequence[PeerResult], colours: dict[str, str]) -> None:
+    unit, name = _unit_of(peers)
+    bars = axes.barh(
+        range(len(peers)),
+        [peer.uploaded / unit for peer in peers],
+        color=[colours[peer.kind] for peer in peers],
     )
-    yield _text(NAMES + width + 6, y + 11, format_size(peer.uploaded))
+    axes.bar_label(bars, [format_size(peer.uploaded) for peer in peers], padding=4, fontsize=8)
+    axes.set_yticks(range(len(peers)), [peer.name for peer in peers], fontsize=8)
+    # From above, in the order of the table.
+    axes.set_ylim(len(peers) - 0.4, -0.6)
+    # Room for what is written behind the longest.
+    axes.margins(x=0.1)
+    axes.set_xlabel(f"uploaded, {name}")
+    axes.set_title("Uploaded by each", loc="left", fontsize="medium")
+    axes.grid(axis="x", color="#dddddd")
+    axes.set_axisbelow(True)
+    _name_kinds(axes, colours)
+
+
+def _draw_columns(axes: Axes, peers: Sequence[PeerResult], colours: dict[str, str]) -> None:
+    unit, name = _unit_of(peers)
+    order = sorted(peers, key=lambda peer: peer.uploaded, reverse=True)
+    axes.bar(
+        range(1, len(order) + 1),
+        [peer.uploaded / unit for peer in order],
+        width=1.0,
+        color=[colours[peer.kind] for peer in order],
+    )
+    axes.set_xlim(0.5, len(order) + 0.5)
+    axes.set_xlabel("peers, from who gave most to who gave least")
+    axes.set_ylabel(f"uploaded, {name}")
+    axes.set_title("Uploaded by each", loc="left", fontsize="medium")
+    axes.grid(axis="y", color="#dddddd")
+    axes.set_axisbelow(True)
+    _name_kinds(axes, colours)
+
+
+def _name_kinds(axes: Axes, colours: dict[str, str]) -> None:
+    from matplotlib.patches import Patch
+
+    if len(colours) > 1:
+        _add_legend(axes, [Patch(color=colour, label=kind) for kind, colour in colours.items()])
+
+
+def _add_legend(axes: Axes, handles: Sequence[Artist]) -> None:
+    # Above the axes, beside their title: inside it would hide bars.
+    axes.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.99),
+        ncols=len(handles),
+        frameon=False,
+        fontsize="small",
+    )
+
+
+def _unit_of(peers: Sequence[PeerResult]) -> tuple[int, str]:
+    """Return the unit in which the largest upload is a number of few digits, and its name."""
+    most = max((peer.uploaded for peer in peers), default=0)
+    power = max(0, min((most.bit_length() - 1) // 10, len(_UNITS) - 1))
+    return 1024**power, _UNITS[power]
