@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from cli.running import DEADLINE_SECONDS, Running
+from cli.tracker_options_of_tests import tracker_options
 from kit.certificates import Authority
+from rawserver.cli import tracker_run
+from rawserver.cli.output import Output
+from rawserver.cli.tracker_run import run_tracker
 from rawserver.wire.bencode import decode
 
 QUERY = f"info_hash={'a' * 20}&peer_id={'b' * 20}&port=1234&left=0"
@@ -41,6 +45,25 @@ def test_it_tracks_until_interrupted(tmp_path: Path) -> None:
         tracker.interrupt()
         code, events, stderr = tracker.end()
     assert (code, events, stderr) == (0, [], "")
+
+
+def test_sighup_before_it_serves_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[object] = []
+
+    class Beginning:
+        def __init__(self, *about: object) -> None:
+            pass
+
+        def run(self) -> None:
+            signal.raise_signal(signal.SIGHUP)
+            came.append(signal.getsignal(signal.SIGHUP))
+
+    before = signal.getsignal(signal.SIGHUP)
+    monkeypatch.setattr(tracker_run, "TrackerRun", Beginning)
+    monkeypatch.setattr(tracker_run, "want_descriptors", lambda: None)
+    run_tracker(Output(True), tracker_options())
+    assert came == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGHUP) == before
 
 
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:

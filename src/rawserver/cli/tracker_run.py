@@ -25,6 +25,15 @@ DRAW_SECONDS = 0.5
 def run_tracker(output: Output, options: TrackerOptions) -> None:
     """Track until ^C, in one process or several; raises CommandError."""
     want_descriptors()
+    # Who rotates logs may say so before there is anything to read again: that must not end us.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        _run(output, options)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _run(output: Output, options: TrackerOptions) -> None:
     if options.workers == 1:
         TrackerRun(output, options).run()
         return
