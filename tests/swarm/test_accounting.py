@@ -269,3 +269,16 @@ def test_random_blocks_are_taken_up_or_refused(blocks: list[bytes]) -> None:
         accounting.restore(blocks, 0.0, 0.0)
     except ValueError:
         pass
+
+
+def test_one_user_does_not_push_the_sessions_of_others_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rawserver.swarm.accounting.MAX_SESSIONS_OF_A_USER", 3)
+    accounting = Accounting(max_sessions=5)
+    accounting.note("ann", announce(event=Event.STARTED), 0.0)
+    for number in range(50):
+        accounting.note("bob", announce(event=Event.STARTED, peer_id=b"%020d" % number), 0.0)
+    accounting.note("ann", announce(uploaded=70), 100.0)
+    assert amounts(accounting) == (70, 0)
+    assert accounting.num_sessions == 4

@@ -17,6 +17,8 @@ SESSION_LIFETIME_SECONDS = 2700.0
 FASTEST_BYTES_PER_SECOND = 1.25e9
 # Each announce takes so many of the dead away, so that none has to take many.
 SWEEP_PER_ANNOUNCE = 2
+# Of one user, who could else push those of all others out: more torrents than anybody seeds.
+MAX_SESSIONS_OF_A_USER = 20_000
 # In one block of a dump: 1 ms of work.
 PER_BLOCK = 500
 
@@ -120,7 +122,8 @@ class Accounting:
             session.count(-1)
             if announce.event is not Event.STARTED:
                 credible = self._add(session, announce, now)
-        if announce.event is not Event.STOPPED:
+        has_room = account.seeding + account.leeching < MAX_SESSIONS_OF_A_USER
+        if announce.event is not Event.STOPPED and has_room:
             self._sessions[key] = _Session(
                 account, announce.uploaded, announce.downloaded, announce.left == 0, now
             )

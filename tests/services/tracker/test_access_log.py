@@ -120,7 +120,7 @@ def test_a_line_says_who_asked_for_what_and_got_what() -> None:
     ]
 
 
-@pytest.mark.parametrize("last", ["announce", "scrape", "file"])
+@pytest.mark.parametrize("last", ["announce", "scrape", "file", "announce/", "announce.php"])
 def test_a_passkey_is_not_told(last: str) -> None:
     scene = Scene()
     scene.note(f"/s3cret/{last}")
@@ -130,6 +130,14 @@ def test_a_passkey_is_not_told(last: str) -> None:
     assert "s3cret" not in asked
     assert f'"GET /***/{last}?x=%00 HTTP/1.1"' in asked
     assert f'"GET /{last}?x=%00 HTTP/1.1"' in without
+
+
+def test_the_keys_of_peers_are_not_told() -> None:
+    scene = Scene()
+    request = HttpRequest("GET", "/announce", b"key=s3cret&x=1&passkey=s3cret", "192.0.2.7", 1)
+    scene.log(request, HttpResponse(status=200), 15)
+    scene.loop.run()
+    assert '"GET /announce?key=***&x=1&passkey=*** HTTP/1.1"' in scene.papers[0].lines[0]
 
 
 def test_a_nat_check_is_noted_as_bttrack_did() -> None:

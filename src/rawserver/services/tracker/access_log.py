@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -20,6 +21,7 @@ MAX_WAITING_BYTES = 8 * 1024 * 1024
 # No URL or program's name that is longer tells anybody more.
 MAX_FIELD_LENGTH = 2048
 
+_KEYS = re.compile(r"([?&](?:pass)?key=)[^&]*")
 # What could end a field or a line, or speak to a terminal, is written as \xHH.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x22, 0x5C, *range(0x7F, 0x100))}
 
@@ -191,12 +193,16 @@ class AccessLog:
 def _target(request: HttpRequest) -> str:
     """Return path and query as they came, but for a passkey: whoever reads it could announce by it.
 
-    `/KEY/announce` is how it comes.
+    It comes as `/KEY/announce`, or by a slip as `/KEY/announce/` or `/KEY/announce.php`; a client's
+    own `key` is in the query.
     """
-    key, slash, last = request.path[1:].rpartition("/")
-    if slash and key and last in ("announce", "scrape", "file"):
-        return f"/***/{last}{request.target[len(request.path) :]}"
-    return request.target
+    target = request.target[len(request.path) :]
+    if "key=" in target:
+        target = _KEYS.sub(r"\1***", target)
+    key, slash, last = request.path[1:].partition("/")
+    if slash and key and last.startswith(("announce", "scrape", "file")):
+        return f"/***/{last}{target}"
+    return request.path + target
 
 
 def _field(text: str) -> str:
