@@ -171,6 +171,8 @@ _pages = option_of("What it shows")
 @_memory(
     "--store",
     metavar="URL",
+    envvar="RAWSERVER_STORE",
+    show_envvar=True,
     help="Share peers with other trackers through Redis or Valkey: redis://HOST:PORT/DB.",
 )
 @_pages("--info-page/--no-info-page", default=True, help="The page for people at /.")
@@ -195,6 +197,7 @@ _pages = option_of("What it shows")
     "--reload-token",
     metavar="TOKEN",
     envvar="RAWSERVER_RELOAD_TOKEN",
+    show_envvar=True,
     help="What others than this machine must show to POST to /reload.",
 )
 @_pages("--access-log", metavar="FILE", help="A line for each request; begun anew on SIGHUP.")
