@@ -5,6 +5,8 @@ import pytest
 
 from kit.hosts import OTHER, OTHER_IPV6, calling, code_of, joined, listening, two_hosts
 from rawserver.simulation.connection import ESTABLISHED, TIME_WAIT
+from rawserver.simulation.packet import RST, Packet
+from rawserver.simulation.rules import Pass
 
 
 def server_at(host, ip: str, *, port: int = 80, shares: bool = False):
@@ -84,3 +86,18 @@ def test_a_peer_may_come_again_from_the_same_port() -> None:
     world.run(seconds=1.0)
     assert again.connection.state == ESTABLISHED
     assert code_of(server.accept) == 0
+
+
+def test_who_is_refused_has_its_syn_acknowledged() -> None:
+    world, one, _ = two_hosts()
+    resets = []
+
+    def watch(packet: Packet) -> Pass:
+        if packet.kind == RST:
+            resets.append(packet.acknowledged)
+        return Pass()
+
+    world.fabric.rules.add(watch)
+    calling(one, OTHER)
+    world.run(seconds=1.0)
+    assert resets == [1]

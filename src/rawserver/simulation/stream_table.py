@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rawserver.simulation.connection import TIME_WAIT, Connection
 from rawserver.simulation.description import error_of
-from rawserver.simulation.packet import RST, SYN, Endpoint, Packet
+from rawserver.simulation.packet import FIN, RST, SYN, SYN_ACK, Endpoint, Packet
 from rawserver.simulation.port_table import PortTable
 from rawserver.simulation.socket_addresses import ANY_IPV4, ANY_IPV6
 
@@ -108,7 +108,9 @@ class StreamTable:
             self._refuse(packet)
 
     def _refuse(self, packet: Packet) -> None:
-        sequence, acknowledged = packet.acknowledged, packet.sequence + len(packet.payload)
+        # SYN and FIN count as a byte (RFC 9293, section 3.10.7.1).
+        length = len(packet.payload) + (packet.kind in (SYN, SYN_ACK, FIN))
+        sequence, acknowledged = packet.acknowledged, packet.sequence + length
         self._kernel.send(
             Packet(RST, packet.destination, packet.source, b"", sequence, acknowledged, 0)
         )
