@@ -1,7 +1,16 @@
 import pytest
 
 from rawserver.cli.scenarios.participant import CONTENT_PATH
-from rawserver.cli.scenarios.swarm_world import KIB, ScenarioFailed, SwarmWorld, expect, need_hosts
+from rawserver.cli.scenarios.swarm_world import (
+    KIB,
+    TRACKER_UDP_PORT,
+    ScenarioFailed,
+    SwarmWorld,
+    expect,
+    need_hosts,
+)
+from rawserver.simulation import Pass
+from rawserver.simulation.packet import Packet
 from rawserver.simulation.presets import LAN
 from rawserver.simulation.world import World
 
@@ -99,3 +108,19 @@ def test_too_few_hosts_are_refused() -> None:
     need_hosts(4, 4)
     with pytest.raises(ValueError, match="needs 4 hosts at least, not 3"):
         need_hosts(3, 4)
+
+
+def test_a_peer_may_announce_by_udp() -> None:
+    swarm = small_swarm()
+    swarm.add_seed(LAN)
+    peers = [swarm.add_peer(LAN, by_udp=True), swarm.add_peer(LAN)]
+    asked = set()
+
+    def watch(packet: Packet) -> Pass:
+        if packet.destination == (swarm.tracker_host.addresses[0], TRACKER_UDP_PORT):
+            asked.add(packet.source[0])
+        return Pass()
+
+    swarm.world.fabric.rules.add(watch)
+    swarm.expect_complete(peers, 60.0)
+    assert asked == set(peers[0].host.addresses)

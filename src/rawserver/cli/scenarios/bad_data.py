@@ -69,7 +69,7 @@ class Liar(TorrentOwner):
             self._swarm.metainfo,
             CONTENT_PATH,
             self,
-            tiers=self._swarm.tiers,
+            tiers=self._swarm.tiers(),
             read_only=True,
             just_made=True,
         )

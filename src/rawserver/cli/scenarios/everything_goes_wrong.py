@@ -24,8 +24,8 @@ def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
     """When all is well again everybody gets everything, whatever went wrong before."""
     swarm = SwarmWorld(world, name="weather", size=2 * MIB)
     swarm.add_seed(SEED_LINE)
-    for _ in range(hosts):
-        swarm.add_peer()
+    for number in range(hosts):
+        swarm.add_peer(by_udp=number % 2 == 1)
     by_host = {each.host: each for each in swarm.participants}
 
     def reboot(host: Host) -> None:

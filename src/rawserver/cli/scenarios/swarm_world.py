@@ -20,6 +20,8 @@ KIB = 1024
 MIB = 1024 * 1024
 # Where peers ask at once when they have few others, so that a scenario need not last for hours.
 ANNOUNCE_SECONDS = 60
+TRACKER_PORT = 80
+TRACKER_UDP_PORT = 6969
 # How often a scenario looks whether something is so that no event tells.
 LOOK_SECONDS = 0.25
 # A seed that somebody has at home, and that has more to give than one of its peers can take.
@@ -78,16 +80,18 @@ class SwarmWorld:
         self.world.fabric.set_access(line, ip)
         return self.world.add_host(f"{self.name}-{name}", ip)
 
-    @property
-    def tiers(self) -> list[list[str]]:
-        """Where the peers announce."""
-        return [[f"http://{self.tracker_name}/announce"]]
+    def tiers(self, scheme: str = "http") -> list[list[str]]:
+        """Return where those announce who do so by HTTP, or by `udp`."""
+        port = TRACKER_UDP_PORT if scheme == "udp" else TRACKER_PORT
+        return [[f"{scheme}://{self.tracker_name}:{port}/announce"]]
 
     def boot_tracker(self) -> None:
         """Begin a tracker that knows nobody yet."""
 
         def program(raw_server: RawServer) -> None:
-            Tracker(raw_server, interval=ANNOUNCE_SECONDS).listen(80)
+            tracker = Tracker(raw_server, interval=ANNOUNCE_SECONDS)
+            tracker.listen(TRACKER_PORT)
+            tracker.listen_udp(TRACKER_UDP_PORT)
 
         self.tracker_host.boot(program)
 
@@ -99,14 +103,16 @@ class SwarmWorld:
         fetch_type: type[SwarmFetch] = SwarmFetch,
         after: float = 0.0,
         begins_with: float = 0.0,
+        by_udp: bool = False,
         **options: object,
     ) -> Participant:
         """Have a peer come in some seconds; by default on a line as homes have.
 
-        `begins_with` is the share of the pieces that are on its disk already; `options` are those
-        of its `Fetch`.
+        `begins_with` is the share of the pieces that are on its disk already, `by_udp` how it
+        announces; `options` are those of its `Fetch`.
         """
-        participant = self._take_in(line, kind, fetch_type, options)
+        tiers = self.tiers("udp" if by_udp else "http")
+        participant = self._take_in(line, kind, fetch_type, tiers, options)
         if begins_with:
             participant.host.disk.put(CONTENT_PATH, self._some_pieces(begins_with))
         if after:
@@ -119,7 +125,7 @@ class SwarmWorld:
         self, line: Access | None = SEED_ACCESS, *, kind: str = "seed", **options: object
     ) -> Participant:
         """Have one come who has everything already."""
-        participant = self._take_in(line, kind, SwarmFetch, options)
+        participant = self._take_in(line, kind, SwarmFetch, self.tiers(), options)
         participant.host.disk.put(CONTENT_PATH, self.content)
         participant.boot()
         return participant
@@ -138,11 +144,12 @@ class SwarmWorld:
         line: Access | None,
         kind: str,
         fetch_type: type[SwarmFetch],
+        tiers: list[list[str]],
         options: dict[str, object],
     ) -> Participant:
         line = self.random.choice(HOMES) if line is None else line
         host = self.add_host(f"{kind}-{len(self.participants)}".replace(" ", "-"), line)
-        participant = Participant(host, self.metainfo, kind, fetch_type, self.tiers, options)
+        participant = Participant(host, self.metainfo, kind, fetch_type, tiers, options)
         self.participants.append(participant)
         return participant
 

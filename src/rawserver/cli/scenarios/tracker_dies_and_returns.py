@@ -15,18 +15,26 @@ MOST_SECONDS = 600.0
 
 
 def scenario(world: World, hosts: int = HOSTS) -> SwarmResult:
-    """Who knows others goes on without the tracker; who came meanwhile gets all once it is back."""
+    """Who knows others goes on without the tracker; who came meanwhile gets all once it is back.
+
+    Every other one announces by UDP.
+    """
     need_hosts(hosts, LEAST_HOSTS)
     swarm = SwarmWorld(world, name="tracker", size=MIB)
     swarm.add_seed()
     early = [
-        swarm.add_peer(kind="early peer", after=swarm.random.random()) for _ in range(hosts // 2)
+        swarm.add_peer(kind="early peer", after=swarm.random.random(), by_udp=number % 2 == 1)
+        for number in range(hosts // 2)
     ]
     world.run(seconds=DIES_AFTER_SECONDS)
     swarm.tracker_host.crash(silent=swarm.random.random() < 0.5)
     late = [
-        swarm.add_peer(kind="late peer", after=swarm.random.uniform(0.1, GONE_SECONDS / 2))
-        for _ in range(hosts - len(early))
+        swarm.add_peer(
+            kind="late peer",
+            after=swarm.random.uniform(0.1, GONE_SECONDS / 2),
+            by_udp=number % 2 == 1,
+        )
+        for number in range(hosts - len(early))
     ]
     world.run(seconds=GONE_SECONDS)
     swarm.expect_complete(early, 0.0)
