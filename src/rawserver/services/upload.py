@@ -81,9 +81,10 @@ class Upload:
         have = encode_have(index)
         peers = list(self._peers)
         slot_is_free = self._choker.has_free_slot(peers)
+        is_full = self._owner.have.is_full
         for peer in peers:
             peer.send_have(have, index, slot_is_free)
-            if self._owner.have.is_full:
+            if is_full:
                 peer.send_all_held()
 
     @staticmethod

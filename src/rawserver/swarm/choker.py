@@ -88,21 +88,24 @@ class Choker:
 
         A peer that is no longer interested keeps no slot.
         """
-        interested = [other for other in peers if other.interested]
-        waiting = [other for other in interested if other.choked_by_us]
-        free = max(0, self.slots - len(interested) + len(waiting))
-        # Mostly there is none.
-        unchoke = self._longest_waiting(waiting)[:free] if free else []
-        loses = peer in peers and not peer.interested and not peer.choked_by_us
+        loses = not peer.interested and not peer.choked_by_us and peer in peers
+        free = self._free_slots(peers)
+        unchoke: list[PeerT] = []
+        if free > 0:  # mostly there is none
+            waiting = [other for other in peers if other.interested and other.choked_by_us]
+            unchoke = self._longest_waiting(waiting)[:free]
         return Decision(unchoke, [peer] if loses else [])
 
     def has_free_slot(self, peers: Iterable[PeerT]) -> bool:
         """Tell whether somebody who becomes interested would be unchoked at once."""
-        held = 0
+        return self._free_slots(peers) > 0
+
+    def _free_slots(self, peers: Iterable[ChokerPeer]) -> int:
+        free = self.slots
         for peer in peers:
-            if peer.interested and not peer.choked_by_us:
-                held += 1
-        return held < self.slots
+            if not peer.choked_by_us and peer.interested:
+                free -= 1
+        return free
 
     # While we download.
 
