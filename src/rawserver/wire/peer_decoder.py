@@ -71,6 +71,8 @@ _THREE_INTEGERS = Struct(">III")
 _PORT = Struct(">H")
 
 _KEEP_ALIVE = KeepAlive()
+# Of the messages that come most, without a call of Python's own for each.
+_new = tuple.__new__
 
 
 def _parse_piece(payload: memoryview) -> Piece:
@@ -184,7 +186,7 @@ class PeerDecoder:
         """
         end = len(view)
         unpack = _HEAD.unpack_from
-        append = messages.append
+        append, new = messages.append, _new
         last_head = end - _HEAD.size
         while position <= last_head:
             length, kind, index, begin, count = unpack(view, position)
@@ -192,13 +194,13 @@ class PeerDecoder:
                 stop = position + 4 + length
                 if stop > end:
                     return position
-                append(Piece(index, begin, view[position + 13 : stop]))
+                append(new(Piece, (index, begin, view[position + 13 : stop])))
                 position = stop
             elif kind == REQUEST_ID and length == 13:
-                append(Request(index, begin, count))
+                append(new(Request, (index, begin, count)))
                 position += 17
             elif kind == HAVE_ID and length == 5:
-                append(Have(index))
+                append(new(Have, (index,)))
                 position += 9
             else:
                 stop = self._parse_one(view, position, messages)
