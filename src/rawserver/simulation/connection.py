@@ -200,7 +200,9 @@ class Connection:
         return True
 
     def _take_data(self, packet: Packet) -> None:
-        if packet.sequence + len(packet.payload) <= self.receive_side.next:
+        receive_side = self.receive_side
+        length = len(packet.payload)
+        if packet.sequence + length <= receive_side.next:
             # Nothing new: it was sent again in vain, and is no reason to end (RFC 9293, 3.10.7.4).
             self.acknowledge()
             return
@@ -212,10 +214,11 @@ class Connection:
             self._kernel.send(self._reset_packet())
             self._fail(errno.ECONNRESET)
             return
-        had_hole = self.receive_side.has_hole
-        has_more = self.receive_side.take(packet.sequence, packet.payload)
-        self._fin_came()
-        self._not_acknowledged += len(packet.payload)
+        had_hole = receive_side.has_hole
+        has_more = receive_side.take(packet.sequence, packet.payload)
+        if receive_side.fin_at is not None:
+            self._fin_came()
+        self._not_acknowledged += length
         if not has_more or had_hole or self._is_local or self._not_acknowledged >= 2 * SEGMENT:
             self.acknowledge()
         elif not self._ack_is_due:

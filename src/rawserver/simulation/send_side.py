@@ -217,6 +217,7 @@ class SendSide:
     def _advance(self, acknowledged: int) -> None:
         flights = self._flights
         was_full = 2 * (self.next - self.acknowledged) >= self.window
+        was_writable = 3 * (self.end - self.acknowledged) <= 2 * self.capacity
         last = None
         while flights and flights[0].end <= acknowledged:
             last = flights.pop(0)
@@ -237,7 +238,8 @@ class SendSide:
             self._go_on_recovering(count)
         elif was_full:
             self._grow(count)
-        self._connection.sent_some()
+        if not was_writable:
+            self._connection.sent_some()
 
     def _grow(self, count: int) -> None:
         if self.window < self.slow_start_until:

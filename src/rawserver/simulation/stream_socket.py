@@ -282,7 +282,9 @@ class StreamSocket(InternetSocket):
         raise error_of(errno.EAGAIN)
 
     def recv_into(self, buffer: Any, /) -> int:
-        view = memoryview(buffer).cast("B")
+        # What RawServer receives into is mostly just so already.
+        is_bytes = type(buffer) is memoryview and buffer.format == "B" and buffer.ndim == 1
+        view = buffer if is_bytes else memoryview(buffer).cast("B")
         connection = self.connection
         if connection is None or not connection.receive_side.size:
             return len(self._nothing_to_read(connection, len(view)))

@@ -14,8 +14,9 @@ from rawserver.simulation.packet import KIND_NAMES, Packet
 
 # The last entries, for the report of a failure.
 KEPT_ENTRIES = 200
-# The hash takes so many entries at once: a call for each would cost more than the hashing.
-HASHED_AT_ONCE = 256
+# The hash takes so many entries at once: a call for each would cost more than the hashing. With
+# more, the payloads, which it looks at, would have left the cache of the processor.
+HASHED_AT_ONCE = 24
 
 DELIVERED = "delivered"
 
