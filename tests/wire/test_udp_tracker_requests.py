@@ -39,6 +39,8 @@ announces = st.builds(
     no_peer_id=st.just(False),
     tracker_id=st.just(b""),
     ip=st.just("") | st.ip_addresses(v=4).map(str).filter(lambda ip: ip != "0.0.0.0"),
+    ipv4=st.just(b""),
+    ipv6=st.just(b""),
 )
 paths = st.text(st.characters(max_codepoint=127), max_size=600)
 
