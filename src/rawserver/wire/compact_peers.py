@@ -11,6 +11,8 @@ from typing import NamedTuple
 _GROUPS = Struct(">8H")
 _PORT = Struct(">H")
 _MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+# A leading zero is octal to some and decimal to others (RFC 6943, section 3.1.1): it is no address.
+_OCTETS = {str(octet): octet for octet in range(256)}
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
@@ -89,15 +91,11 @@ def unpack_peers(packed: bytes, address_length: int) -> list[Peer]:
 
 
 def _ipv4_to_bytes(text: str) -> bytes:
-    parts = text.split(".")
-    if len(parts) == 4 and text.isascii():
-        for part in parts:
-            # A leading zero is octal to some and decimal to others (RFC 6943, section 3.1.1).
-            if not part.isdigit() or len(part) > 3 or (part[0] == "0" and part != "0"):
-                break
-        else:
-            return bytes(map(int, parts))  # ValueError above 255
-    raise ValueError(f"{text!r} is no IP address")
+    try:
+        first, second, third, fourth = text.split(".")
+        return bytes((_OCTETS[first], _OCTETS[second], _OCTETS[third], _OCTETS[fourth]))
+    except (KeyError, ValueError):
+        raise ValueError(f"{text!r} is no IP address") from None
 
 
 def _ipv6_to_bytes(text: str) -> bytes:
