@@ -73,6 +73,8 @@ class AnnounceRequest(NamedTuple):
 
 
 _EVENTS = {event.value.encode(): event for event in Event}
+# A member of an enumeration costs a look-up each time.
+_NONE = Event.NONE
 
 
 def encode_announce_query(request: AnnounceRequest) -> str:
@@ -137,8 +139,8 @@ def _parse_usual(query: bytes) -> AnnounceRequest | None:
     (
         escaped, peer_id, port_text, uploaded, downloaded, left, event, numwant, _, key, no_peer_id,
         tracker_id, ipv4, ipv6,
-    ) = match.groups()  # fmt: skip
-    if escaped is None or peer_id is None or port_text is None or left is None:
+    ) = match.groups(b"")  # fmt: skip
+    if not port_text or not left:
         return None
     # A longer one is none, and would be remembered at its length.
     info_hash = _unescaped_hash(escaped) if len(escaped) <= 60 else b""
@@ -151,17 +153,17 @@ def _parse_usual(query: bytes) -> AnnounceRequest | None:
         info_hash,
         peer_id,
         port,
-        int(uploaded) if uploaded else 0,
-        int(downloaded) if downloaded else 0,
+        int(uploaded or 0),
+        int(downloaded or 0),
         int(left),
-        _EVENTS.get(event, Event.NONE),
+        _EVENTS.get(event, _NONE) if event else _NONE,
         int(numwant) if numwant else None,
         True,
         no_peer_id == b"1",
-        unquote_to_bytes(key) if key and b"%" in key else key or b"",
-        tracker_id or b"",
+        unquote_to_bytes(key) if b"%" in key else key,
+        tracker_id,
         "",
-        ipv4 or b"",
+        ipv4,
         unquote_to_bytes(ipv6) if ipv6 else b"",
     )
     # As `AnnounceRequest(*fields)`, without a call in between.

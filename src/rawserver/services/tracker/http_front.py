@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rawserver.engine import SingleSocket
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 METHODS = ("GET", "HEAD", "POST")
 # What may stand behind a passkey in a path.
 WITH_PASSKEY = ("announce", "scrape", "file")
+# A member of an enumeration costs a look-up each time.
+_PAUSED, _STOPPED = Event.PAUSED, Event.STOPPED
 
 
 class HttpFront:
@@ -75,7 +76,7 @@ class HttpFront:
         if self._has_proxies and not self._proxies.admits(connection):
             return False
         tracker = self._tracker
-        return not tracker.gates or not tracker.access.refuses(_packed(connection.ip)[0])
+        return not tracker.gates or not tracker.access.refuses(ip_to_bytes(connection.ip))
 
     def publish(self, path: str, body: bytes, content_type: str) -> None:
         """Serve a file at a path, percent-encoded as it stands in the URL."""
@@ -124,8 +125,9 @@ class HttpFront:
         except AnnounceError as error:
             self._counters.malformed += 1
             return _reply(AnnounceResponse(failure=str(error)))
-        ip, is_own = _packed(request.ip)
-        tracker, registry = self._tracker, self._tracker.registry
+        ip = ip_to_bytes(request.ip)
+        tracker = self._tracker
+        registry = tracker.registry
         # What asks for no more than peers, and has nothing before or behind the registry.
         if (
             not tracker.gates
@@ -135,20 +137,22 @@ class HttpFront:
             and type(registry) is MemoryRegistry
             and b"scrape" not in query
         ):
-            return self._ask(registry, announce, ip, is_own)
-        with_scrape = b"scrape" in query and asks_for_scrape(query)
+            return self._ask(registry, announce, ip)
+        return self._ask_tracker(announce, Asker(ip, passkey), asks_for_scrape(query), later)
+
+    def _ask_tracker(
+        self, announce: AnnounceRequest, asker: Asker, with_scrape: bool, later: Answer
+    ) -> HttpResponse | None:
+        """Have the gates, the registry and the watchers answer."""
 
         def answer(response: AnnounceResponse) -> HttpResponse:
             self._count(response)
             return _reply(response, announce, with_scrape)
 
-        asker = Asker(ip, passkey)
-        response = tracker.announce(announce, asker, lambda response: later(answer(response)))
+        response = self._tracker.announce(announce, asker, lambda response: later(answer(response)))
         return None if response is None else answer(response)
 
-    def _ask(
-        self, registry: MemoryRegistry, announce: AnnounceRequest, ip: bytes, is_own: bool
-    ) -> HttpResponse:
+    def _ask(self, registry: MemoryRegistry, announce: AnnounceRequest, ip: bytes) -> HttpResponse:
         """Do as `Tracker.announce` does, without what is in between."""
         event, left = announce.event, announce.left
         try:
@@ -162,18 +166,18 @@ class HttpFront:
                 announce.numwant,
                 self._time(),
                 announce.key,
-                partial=event is Event.PAUSED,
+                partial=event is _PAUSED,
             )
         except RegistryError as error:
             self._counters.refused += 1
             self._tracker.counters.note_refusal(registry)
             return _reply(AnnounceResponse(failure=str(error)))
         tracker = self._tracker
-        if is_own or tracker.has_loopback_peers:
+        if tracker.has_loopback_peers or is_loopback(ip):
             result = tracker.as_seen_by(ip, result)
         self._counters.announces += 1
         peers4, peers6 = result.peers4, result.peers6
-        lonely = left > 0 and not peers4 and not peers6 and event is not Event.STOPPED
+        lonely = left > 0 and not peers4 and not peers6 and event is not _STOPPED
         interval, least = tracker.interval.after(lonely)
         body = encode_usual_response(
             result.complete,
@@ -194,17 +198,9 @@ class HttpFront:
             self._counters.announces += 1
 
 
-# Those who announce by a kept connection, or once more within the next announces.
-@lru_cache(maxsize=4096)
-def _packed(ip: str) -> tuple[bytes, bool]:
-    """Return an address and whether it is a machine's own."""
-    packed = ip_to_bytes(ip)
-    return packed, is_loopback(packed)
-
-
 def asks_for_scrape(query: bytes) -> bool:
     """Tell whether an announce has bttrack's `scrape`, which asks for the torrent's numbers."""
-    return any(
+    return b"scrape" in query and any(
         name == b"scrape" and value not in (b"", b"0")
         for name, _, value in (field.partition(b"=") for field in query.split(b"&"))
     )
