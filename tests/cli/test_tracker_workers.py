@@ -4,11 +4,12 @@ import io
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
-from cli.running import Running
+from cli.running import DEADLINE_SECONDS, Running
 from cli.test_tracker_run import announce
 from rawserver.cli.tracker_workers import WorkerOutput
 
@@ -23,10 +24,22 @@ def free_port() -> int:
         return port
 
 
+def wait_for_both(url: str) -> None:
+    """Wait until two processes listen at the port of a URL: one is ready before the other."""
+    port = f":{int(url.split(':')[2].split('/')[0]):04X}"
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        if sum(row[1].endswith(port) and row[3] == "0A" for row in rows) == 2:
+            return
+        assert time.monotonic() < deadline
+
+
 def test_they_serve_and_end_in_good_order(tmp_path: Path) -> None:
     arguments = ("--http", f"127.0.0.1:{free_port()}", *STORE, "--access-log", "log")
     with Running(tmp_path, "tracker", *arguments) as tracker:
         url = tracker.event()["http"]
+        wait_for_both(url)
         assert announce(url)[b"complete"] == 1
         tracker.process.send_signal(signal.SIGHUP)
         assert announce(url)[b"complete"] == 1
@@ -67,6 +80,7 @@ def test_one_that_dies_is_replaced_though_a_file_is_damaged_by_then(tmp_path: Pa
     where = ("--http", f"127.0.0.1:{free_port()}", "--no-udp", "--deny-addresses", "denied")
     with Running(tmp_path, "tracker", *where, *STORE) as tracker:
         url = tracker.event()["http"]
+        wait_for_both(url)
         denied.write_text("nonsense\n")
         children = Path(f"/proc/{tracker.process.pid}/task/{tracker.process.pid}/children")
         os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
