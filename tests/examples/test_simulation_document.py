@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rawserver.cli.scenario_source import built_in_scenarios
 from rawserver.simulation import World, check_determinism, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,12 @@ def test_every_scenario_passes_and_is_the_same_twice(block: str) -> None:
 
 def test_there_are_scenarios() -> None:
     assert len(scenarios()) == 4
+
+
+def test_every_built_in_scenario_is_listed() -> None:
+    text = (ROOT / "docs" / "simulation.md").read_text(encoding="utf-8")
+    rows = text.partition("| scenario | what must be so |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", rows, re.MULTILINE)) == set(built_in_scenarios())
 
 
 def test_every_test_passes() -> None:
