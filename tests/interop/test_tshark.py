@@ -1,4 +1,8 @@
-"""What tshark says of captures of simulated hosts."""
+"""What tshark says of captures of simulated hosts.
+
+scripts/test does not install it, for it is 120 MB with what it needs: `apt-get install tshark`
+before a change to what captures hold. tests/simulation/test_pcap.py checks each byte without it.
+"""
 
 import shutil
 import subprocess
