@@ -73,6 +73,26 @@ def test_one_connection_to_each_peer(raw_server: RawServer, tmp_path: Path) -> N
     assert not first.lost
 
 
+def test_who_dialled_us_is_known_where_we_reach_it_too(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    scene = checked(raw_server, tmp_path)
+    peers = scene.torrent.peers
+    # The larger id's own connection stays.
+    here = scripted(scene, b"\xff" * 20).dial(scene.port.port)
+    run_until(raw_server, lambda: len(peers) == 1)
+    again = scripted(scene, b"\xff" * 20)
+    address = ("127.0.0.1", again.listen())
+    peers.found([address], "test", raw_server.network.time())
+    run_until(raw_server, lambda: again.lost)
+    later = raw_server.network.time() + 3600
+    assert not here.lost
+    assert peers.candidates.next_to_dial(later) is None
+    hang_up(here)
+    run_until(raw_server, lambda: not len(peers))
+    assert peers.candidates.next_to_dial(later) == address
+
+
 @pytest.mark.parametrize("theirs", [b"\x00" * 20, b"\xff" * 20])
 def test_of_two_that_dial_at_once_both_sides_keep_the_same_connection(
     raw_server: RawServer, tmp_path: Path, theirs: bytes

@@ -190,3 +190,12 @@ def test_only_what_waits_is_postponed() -> None:
     assert not candidates.add(HOST, "tracker", 2.0)
     assert not candidates.add(OTHER, "tracker", 2.0)
     assert candidates.next_to_dial(1e9) is None
+
+
+def test_a_host_alone_may_be_postponed() -> None:
+    candidates = known(HOST, OTHER)
+    candidates.postpone(0.0, HOST[0])
+    assert candidates.next_to_dial(0.0) == OTHER
+    candidates.dialled(OTHER, 0.0)
+    assert candidates.next_to_dial(POSTPONED_SECONDS - 1) is None
+    assert candidates.next_to_dial(POSTPONED_SECONDS) == HOST

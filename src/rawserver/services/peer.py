@@ -52,7 +52,7 @@ class Peer:
         "_deadline", "_held", "_news_since", "address", "am_choking", "am_interested", "bits",
         "close_reason", "closed", "connected_at", "connection", "decoder", "downloaded",
         "failed_pieces", "interesting", "last_block_at", "last_received_at", "last_sent_at",
-        "outgoing", "peer_choking", "peer_id", "peer_interested", "pipeline", "port",
+        "listens_at", "outgoing", "peer_choking", "peer_id", "peer_interested", "pipeline", "port",
         "readable_piece", "reading", "snubbed", "torrent", "unchoked_at", "uploaded", "wanted",
     )  # fmt: skip
 
@@ -62,6 +62,8 @@ class Peer:
         self.address = address
         self.torrent = torrent
         self.outgoing = torrent is not None
+        # Of one that dialled us it is not known, unless we reach it there, too.
+        self.listens_at: Address | None = address if self.outgoing else None
         self.connection: SingleSocket | None = None
         self.decoder = PeerDecoder()
         self.peer_id = b""

@@ -83,7 +83,7 @@ class PeerSet:
         reason = self._reason_to_refuse(peer)
         if reason:
             if peer.outgoing:
-                self.candidates.failed(peer.address, now)
+                self._came_to_nothing(peer, now)
             peer.close(reason)
             return False
         self._joined[peer] = None
@@ -91,12 +91,24 @@ class PeerSet:
             self.candidates.connected(peer.address, now)
         return True
 
+    def _came_to_nothing(self, peer: Peer, now: float) -> None:
+        twin = self._twin_of(peer)
+        if twin is not None and twin.listens_at is None:
+            # It had dialled us: this is where it listens, and need not be dialled while it is here.
+            twin.listens_at = peer.address
+            self.candidates.connected(peer.address, now)
+        else:
+            self.candidates.failed(peer.address, now)
+
+    def _twin_of(self, peer: Peer) -> Peer | None:
+        return next((other for other in self._joined if other.peer_id == peer.peer_id), None)
+
     def _reason_to_refuse(self, peer: Peer) -> str:
         if peer.address[0] in self._bans:
             return "sent bad data before"
         if len(self._joined) >= MAX_PEERS:
             return f"there are {MAX_PEERS} peers already"
-        twin = next((other for other in self._joined if other.peer_id == peer.peer_id), None)
+        twin = self._twin_of(peer)
         if twin is None:
             return ""
         # Both sides dialled at once: both keep the connection that the larger id started, so
@@ -115,12 +127,15 @@ class PeerSet:
         if peer not in self._joined:
             return False
         del self._joined[peer]
-        if peer.outgoing:
-            if peer.bits.is_full and self._torrent.have.is_full:
-                # Whichever of us saw it first has parted: neither need come back.
-                self.candidates.is_seed(peer.address)
+        address = peer.listens_at
+        if peer.bits.is_full and self._torrent.have.is_full:
+            # Whichever of us saw it first has parted: neither need come back.
+            if address is None:
+                self.candidates.postpone(now, peer.address[0])
             else:
-                self.candidates.disconnected(peer.address, now)
+                self.candidates.is_seed(address)
+        elif address is not None:
+            self.candidates.disconnected(address, now)
         return True
 
     def drop_guilty(self, address: Address, index: int) -> None:

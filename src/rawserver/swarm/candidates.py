@@ -129,13 +129,17 @@ class Candidates:
             candidate.failures = 0
         self.failed(address, now)
 
-    def postpone(self, now: float) -> None:
+    def postpone(self, now: float, ip: str | None = None) -> None:
         """Note that we have everything: most of those that wait may have so, too, by now.
+
+        With `ip`, that somebody there has everything, of whom it is not known where it listens.
 
         They are dialled as soon as they are named again, as a tracker names to a seed who is not
         one; or in five minutes, as it may not answer. Whom a person named is dialled as before.
         """
         for address, candidate in self._known.items():
+            if ip is not None and address[0] != ip:
+                continue
             if candidate.state is _State.WAITING and candidate.source != "person":
                 due = candidate.due
                 self._wait(address, candidate, max(due, now + POSTPONED_SECONDS))
