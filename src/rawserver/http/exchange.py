@@ -53,7 +53,10 @@ class Exchange:
         # Here every reply passes: what few need is asked last.
         return response.to_bytes(
             head_only=request is not None and request.method == "HEAD",
-            gzip=request is not None and response.is_long and request.accepts_gzip(),
+            gzip=response.compressible
+            and request is not None
+            and response.is_long
+            and request.accepts_gzip(),
             keep_alive=not self.last,
             old=request is not None and request.version == "1.0",
         )

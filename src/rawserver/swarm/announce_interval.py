@@ -33,4 +33,5 @@ class AnnounceInterval:
             interval, least = self._lonely, self._lonely_least
         else:
             interval, least = self.interval, self.least
-        return max(interval - int(interval * JITTER * self._random()), least), least
+        interval -= int(interval * JITTER * self._random())
+        return interval if interval > least else least, least

@@ -42,6 +42,7 @@ from rawserver.wire.scrape import ScrapeFile
 # A member of an enumeration costs a look-up each time.
 _NONE, _STOPPED, _COMPLETED = Event.NONE, Event.STOPPED, Event.COMPLETED
 
+# `_new(AnnounceResult, fields)` is `AnnounceResult(*fields)`, without a call in between.
 _new = tuple.__new__
 
 
@@ -132,8 +133,7 @@ class MemoryRegistry:
         swarm = self._by_hash.get(info_hash)
         table = None if swarm is None else swarm.ipv4 if layout is IPV4 else swarm.ipv6
         if event is _NONE and swarm is not None and table is not None:
-            # Most announces repeat what is known: one search finds the peer and shows that they do,
-            # in what `table.bucket_of(peer_id)` would return.
+            # Most repeat what is known: a search in `table.bucket_of(peer_id)` shows that they do.
             buckets, mask = table.buckets, table.mask
             place = mask and crc32(peer_id.translate(table.cipher)) * table.factor >> HASH_AT & mask
             bucket = buckets[place if place < len(buckets) else place & (mask >> 1)]
@@ -144,7 +144,8 @@ class MemoryRegistry:
                 if one_family and self._at_random and not with_ids:
                     packed = table.draw(kind, True, name[5:-20], wanted, self._random)
                     peers4, peers6 = (packed, b"") if layout is IPV4 else (b"", packed)
-                    return _result(swarm, peers4, peers6)
+                    numbers = swarm.complete, swarm.incomplete, swarm.downloaded
+                    return _new(AnnounceResult, (*numbers, peers4, peers6, (), False))
                 asker = Asker(table, kind, name[5:-20], peer_id)
                 return self._answer(swarm, asker, wanted, with_ids, only_own_family)
         _check_lengths(info_hash, peer_id, ip)
@@ -200,7 +201,9 @@ class MemoryRegistry:
         peers: tuple[Peer, ...] = ()
         if ids is not None:
             peers = (*peers_of(peers4, IPV4.width, ids), *peers_of(peers6, IPV6.width, ids))
-        return _result(swarm, peers4, peers6, peers, unverified)
+        return AnnounceResult(
+            swarm.complete, swarm.incomplete, swarm.downloaded, peers4, peers6, peers, unverified
+        )
 
     def _stopped(
         self, swarm: TrackedSwarm | None, layout: PeerLayout, name: bytes
@@ -251,20 +254,6 @@ class MemoryRegistry:
 def _check_lengths(info_hash: bytes, peer_id: bytes, ip: bytes) -> None:
     if len(info_hash) != 20 or len(peer_id) != 20 or len(ip) not in (4, 16):
         raise ValueError("info-hashes and peer ids have 20 bytes, addresses 4 or 16")
-
-
-def _result(
-    swarm: TrackedSwarm,
-    peers4: bytes,
-    peers6: bytes,
-    peers: tuple[Peer, ...] = (),
-    unverified: bool = False,
-) -> AnnounceResult:
-    fields = (
-        swarm.complete, swarm.incomplete, swarm.downloaded, peers4, peers6, peers, unverified
-    )  # fmt: skip
-    # As `AnnounceResult(*fields)`, without a call in between.
-    return _new(AnnounceResult, fields)
 
 
 def _check_owner(known: PeerEntry, key: int, address: bytes) -> None:

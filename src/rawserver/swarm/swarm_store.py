@@ -82,7 +82,7 @@ class SwarmStore:
         kind = entry.kind & ~HIDDEN
         if self.is_hidden(entry):
             kind |= HIDDEN
-        table.add(entry._replace(kind=kind))
+        table.add(entry if kind == entry.kind else entry._replace(kind=kind))
         swarm.count(kind, 1)
         self.num_peers += 1
         self.num_seeds += kind & ~HIDDEN == SEED

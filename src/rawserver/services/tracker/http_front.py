@@ -135,7 +135,8 @@ class HttpFront:
             and announce.compact
             and (not (announce.ip or announce.ipv4 or announce.ipv6) or not tracker.trusts(ip))
             and type(registry) is MemoryRegistry
-            and b"scrape" not in query
+            # In half the time of `in`.
+            and query.rfind(b"scrape") < 0
         ):
             return self._ask(registry, announce, ip)
         return self._ask_tracker(announce, Asker(ip, passkey), asks_for_scrape(query), later)
