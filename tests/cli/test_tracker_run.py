@@ -3,6 +3,8 @@
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -203,3 +205,18 @@ def test_https_beside_http_and_options_from_a_file(tmp_path: Path) -> None:
         assert announce(ready["https"], context=context)[b"complete"] == 1
         tracker.interrupt()
         assert tracker.end()[0] == 0
+
+
+def test_a_store_without_hiredis_is_told_in_one_line() -> None:
+    command = (
+        "import sys; sys.modules['hiredis'] = None; from rawserver.cli.main import main; "
+        "main(['tracker', '--http', '127.0.0.1:0', '--store', 'redis://127.0.0.1/0'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "rawserver: error: --store: a store in Redis or Valkey needs hiredis: "
+        "pip install 'rawserver[redis]'\n"
+    )

@@ -41,6 +41,7 @@ _OF_THE_SERVER = frozenset(
     }
 )  # fmt: skip
 _MORE = object()
+NEEDS_HIREDIS = "a store in Redis or Valkey needs hiredis: pip install 'rawserver[redis]'"
 _pack: Any = getattr(hiredis, "pack_command", None)
 
 
@@ -66,7 +67,9 @@ class StoreOwner(Protocol):
 
 
 def pack_command(*words: bytes | str | int) -> bytes:
-    """Return a command as it is sent."""
+    """Return a command as it is sent; StoreError if hiredis is not installed."""
+    if _pack is None:
+        raise StoreError(NEEDS_HIREDIS)
     packed: bytes = _pack(words)
     return packed
 
@@ -100,9 +103,7 @@ class RedisClient:
         tls: TlsClient | None = None,
     ) -> None:
         if hiredis is None:
-            raise StoreError(
-                "a store in Redis or Valkey needs hiredis: pip install 'rawserver[redis]'"
-            )
+            raise StoreError(NEEDS_HIREDIS)
         self.url = url
         # Whether commands can be given.
         self.ready = False
