@@ -108,7 +108,9 @@ class Tracker:
     ) -> None:
         """Serve HTTP on a port (0: any free one, then in `port`) of an address, "" for all.
 
-        With `tls` it is HTTPS. Raises OSError when the port cannot be had.
+        With `tls` it is HTTPS. With `proxy_protocol` whoever connects says for whom he does, and is
+        believed: name those who may in `HttpOptions.trusted_proxies`, the others are let in no
+        more. Raises OSError when the port cannot be had.
         """
         serversocket = self.raw_server.create_serversocket(port, bind, reuse_port=reuse_port)
         self.port = serversocket.getsockname()[1]
