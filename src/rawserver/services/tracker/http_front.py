@@ -13,7 +13,7 @@ from rawserver.http.server import HttpServer, method_not_allowed
 from rawserver.services.tracker.asker import MAX_PASSKEY_LENGTH, Asker, is_loopback
 from rawserver.services.tracker.forwarded import TrustedProxies
 from rawserver.services.tracker.http_options import HttpOptions
-from rawserver.services.tracker.http_pages import HttpPages
+from rawserver.services.tracker.http_pages import RELOAD, HttpPages
 from rawserver.services.tracker.http_scrapes import HttpScrapes
 from rawserver.services.tracker.kept_replies import KeptReplies
 from rawserver.swarm.memory_registry import MemoryRegistry
@@ -91,34 +91,24 @@ class HttpFront:
         if self._has_proxies:
             request.ip = self._proxies.client_of(request.ip, request.headers)
         path = request.path
+        if request.method == "POST" and path != RELOAD:
+            return method_not_allowed(("GET", "HEAD"))
         if path == "/announce":
             return self._announce(request, "", later)
         if path == "/scrape":
-            return self._scrape(request, "", later)
+            return self._scrapes.answer(request, "", later)
         passkey, slash, last = path[1:].partition("/")
         if slash and last in WITH_PASSKEY and 0 < len(passkey) <= MAX_PASSKEY_LENGTH:
             if last == "announce":
                 return self._announce(request, passkey, later)
             if last == "scrape":
-                return self._scrape(request, passkey, later)
-            return self._file(request, passkey, later)
+                return self._scrapes.answer(request, passkey, later)
+            return self._pages.file(request, passkey, later)
         return self._pages.answer(request, later)
-
-    def _scrape(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
-        if request.method == "POST":
-            return method_not_allowed(("GET", "HEAD"))
-        return self._scrapes.answer(request, passkey, later)
-
-    def _file(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
-        if request.method == "POST":
-            return method_not_allowed(("GET", "HEAD"))
-        return self._pages.file(request, passkey, later)
 
     # Announces.
 
     def _announce(self, request: HttpRequest, passkey: str, later: Answer) -> HttpResponse | None:
-        if request.method == "POST":
-            return method_not_allowed(("GET", "HEAD"))
         query = request.query
         try:
             announce = parse_announce_query(query)

@@ -27,6 +27,8 @@ from rawserver.wire.scrape import ScrapeFile, parse_scrape_query
 if TYPE_CHECKING:
     from rawserver.services.tracker.tracker import Tracker
 
+# The one path that is for POST.
+RELOAD = "/reload"
 # A month would keep one that was changed too long.
 _FAVICON_HEADERS = {"Cache-Control": "max-age=86400"}
 # Whoever is in between must not keep what changes by the second.
@@ -67,10 +69,8 @@ class HttpPages:
     def answer(self, request: HttpRequest, later: Answer) -> HttpResponse | None:
         """Answer a request for whatever is neither an announce nor a scrape."""
         path = request.path
-        if path == "/reload":
+        if path == RELOAD:
             return self._reload(request)
-        if request.method == "POST":
-            return method_not_allowed(("GET", "HEAD"))
         if path in self._files:
             return self._files[path]
         if path == "/file":
