@@ -26,6 +26,8 @@ def test_tasks_come_in_order_of_due_time_and_then_of_adding(
     taken = [(task.due, task.args[0]) for task in queue.take_due(now)]
     assert taken == [one for one in live if one[0] <= now]
     assert len(queue) == len(live) - len(taken)
+    left = live[len(taken) :]
+    assert queue.next_due() == (left[0][0] if left else None)
 
 
 def test_what_is_added_and_cancelled_does_not_pile_up() -> None:

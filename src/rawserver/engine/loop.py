@@ -84,10 +84,11 @@ class Loop:
         a handler or a signal, end it in the same way and are raised again.
         """
         self._begin_in_this_thread()
+        self._turned_at = self._time()
         stop_watching = self.network.watch(self.doneflag, self._mailbox.wakeup)
         try:
             while not self.doneflag.is_set():
-                self._turn(None)
+                self._turn(self._poll_timeout(None))
         finally:
             stop_watching()
             self._end()
@@ -97,6 +98,9 @@ class Loop:
         """Make one turn, which waits `period` seconds at most, for use in another main loop."""
         self._begin_in_this_thread()
         try:
+            if period != 0.0:
+                self._turned_at = self._time()
+                period = self._poll_timeout(period)
             self._turn(period)
         finally:
             self.thread = None
@@ -107,16 +111,15 @@ class Loop:
         if self._closed:
             raise RuntimeError("the loop has ended")
         self.thread = get_ident()
-        self._turned_at = self._time()
 
     def check_thread(self) -> None:
         """Raise RuntimeError in a thread other than the loop's, while it runs."""
         if self.thread is not None and self.thread != get_ident():
             raise RuntimeError("the loop runs in another thread: use external_add_task")
 
-    def _turn(self, period: float | None) -> None:
+    def _turn(self, timeout: float | None) -> None:
         times = self.times
-        events = self.poller.poll(self._poll_timeout(period))
+        events = self.poller.poll(timeout)
         self.now = now = times.began_at = self._time()
         if times.measured_turns:
             self._call_and_measure(events)

@@ -56,7 +56,9 @@ class Task:
 
 
 class TaskQueue:
-    """A heap of tasks by (due, order added)."""
+    """A heap of tasks by (due, order added). Its first is never a cancelled one."""
+
+    __slots__ = ("_cancelled", "_sequence", "heap")
 
     def __init__(self) -> None:
         # (due, order added, task); public so that the loop can see at once that nothing is due.
@@ -83,13 +85,7 @@ class TaskQueue:
     def next_due(self) -> float | None:
         """Return when the next task is due, None if there is none."""
         heap = self.heap
-        while heap:
-            due, _, task = heap[0]
-            if not task.cancelled:
-                return due
-            heapq.heappop(heap)
-            self._cancelled -= 1
-        return None
+        return heap[0][0] if heap else None
 
     def take_due(self, now: float) -> list[Task]:
         """Take out the tasks that are due, in order. One may yet be cancelled by another."""
@@ -102,6 +98,7 @@ class TaskQueue:
                 self._cancelled -= 1
             else:
                 due.append(task)
+        self._drop_cancelled()
         return due
 
     def one_was_cancelled(self) -> None:
@@ -111,3 +108,12 @@ class TaskQueue:
             self.heap = [entry for entry in self.heap if not entry[2].cancelled]
             heapq.heapify(self.heap)
             self._cancelled = 0
+        else:
+            self._drop_cancelled()
+
+    def _drop_cancelled(self) -> None:
+        # Here, where it is rare, so that a turn need not look at the task that is due next.
+        heap = self.heap
+        while heap and heap[0][2].cancelled:
+            heapq.heappop(heap)
+            self._cancelled -= 1

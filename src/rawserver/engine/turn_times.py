@@ -50,14 +50,15 @@ class TurnTimes:
         seconds = now - began_at
         self.turns += 1
         self.running = self.began_at = None
-        self.busy += seconds
         if seconds > SLOW_TURN_SECONDS:
             self.measured_turns = MEASURED_TURNS
             self._measured_until = 0.0
         elif self.measured_turns:
             self.measured_turns -= 1
-        if seconds > self.longest_turn:
-            self.longest_turn = seconds
+        if seconds:  # a simulated one mostly takes no time
+            self.busy += seconds
+            if seconds > self.longest_turn:
+                self.longest_turn = seconds
         if now - self._period_began > PERIOD_SECONDS:
             self._begin_period(now)
 
