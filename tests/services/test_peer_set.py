@@ -178,3 +178,32 @@ def test_a_connection_is_kept_alive(
     scene = checked(raw_server, tmp_path)
     peer = scripted(scene, b"-XX0001-aaaaaaaaaaaa").dial(scene.port.port)
     run_until(raw_server, lambda: peer.got(KeepAlive))
+
+
+def test_a_peer_is_measured_only_while_something_moves(
+    raw_server: RawServer, tmp_path: Path
+) -> None:
+    scene = checked(raw_server, tmp_path)
+    scripted(scene, b"-XX0001-aaaaaaaaaaaa").dial(scene.port.port)
+    run_until(raw_server, lambda: len(scene.torrent.peers) == 1)
+    peers, now = scene.torrent.peers, raw_server.network.time()
+    (peer,) = peers
+    assert not peer.rests
+    peers.tick(now + 1, False)
+    assert peer.rests
+    peer.uploaded.add(1000)
+    peer.moves()
+    peers.tick(now + 2, False)
+    assert (peer.rests, peer.upload_rate > 0) == (False, True)
+    peers.tick(now + 13, False)
+    assert (peer.rests, peer.upload_rate) == (True, 0.0)
+
+
+def test_who_gets_everything_after_us_is_sent_away(raw_server: RawServer, tmp_path: Path) -> None:
+    scene = checked(raw_server, tmp_path, have=200_000)
+    peer = scripted(scene, b"-XX0001-aaaaaaaaaaaa").dial(scene.port.port)
+    run_until(raw_server, lambda: len(scene.torrent.peers) == 1)
+    scene.torrent.peers.tick(raw_server.network.time() + 1, True)
+    for index in range(scene.metainfo.num_pieces):
+        peer.send(peer_wire.encode_have(index))
+    run_until(raw_server, lambda: peer.lost)

@@ -148,6 +148,8 @@ class Download:
             self.bytes_wasted += length
             return
         peer.downloaded.total += length  # `add`, without a call for each block
+        if peer.rests:
+            peer.moves()
         peer.pipeline.received()
         peer.last_block_at = peer.last_received_at
         if peer.snubbed:

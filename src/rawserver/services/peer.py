@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from rawserver.engine import SingleSocket, Task
@@ -22,6 +23,7 @@ from rawserver.wire.peer_wire import PeerProtocolError
 if TYPE_CHECKING:
     from rawserver.services.peer_port import PeerPort
     from rawserver.services.torrent import Torrent
+    from rawserver.swarm.rate import RateWindow
 
 Address = tuple[str, int]
 
@@ -49,11 +51,12 @@ class Peer:
     """The handler of one connection, and what is known of who is at its other end."""
 
     __slots__ = (
-        "_deadline", "_held", "_news_since", "address", "am_choking", "am_interested", "bits",
-        "close_reason", "closed", "connected_at", "connection", "decoder", "downloaded",
-        "failed_pieces", "interesting", "last_block_at", "last_received_at", "last_sent_at",
-        "listens_at", "outgoing", "peer_choking", "peer_id", "peer_interested", "pipeline", "port",
-        "readable_piece", "reading", "snubbed", "torrent", "unchoked_at", "uploaded", "wanted",
+        "_deadline", "_held", "address", "am_choking", "am_interested", "bits", "close_reason",
+        "closed", "connected_at", "connection", "decoder", "downloaded", "failed_pieces",
+        "interesting", "last_block_at", "last_received_at", "last_sent_at", "listens_at",
+        "news_since", "outgoing", "peer_choking", "peer_id", "peer_interested", "pipeline", "port",
+        "readable_piece", "reading", "rests", "snubbed", "torrent", "unchoked_at", "uploaded",
+        "wanted",
     )  # fmt: skip
 
     def __init__(self, port: PeerPort, address: Address, torrent: Torrent | None = None) -> None:
@@ -84,12 +87,15 @@ class Peer:
         self.failed_pieces = 0
         self.downloaded = RateMeter()
         self.uploaded = RateMeter()
+        # Whether nothing moves on it, so that its rates are not measured.
+        self.rests = True
         self.connected_at = self.unchoked_at = now
         self.last_block_at = self.last_received_at = self.last_sent_at = now
         self._deadline: Task | None = None
-        # Messages that go out with the next one; since when it holds what the peer does not have.
+        # Messages that go out with the next one; since when it holds what the peer does not have,
+        # infinity if it does not.
         self._held = b""
-        self._news_since: float | None = None
+        self.news_since = inf
 
     # What the choker asks of a peer (rawserver.swarm.choker.ChokerPeer); see below the class.
 
@@ -104,6 +110,19 @@ class Peer:
     @property
     def upload_rate(self) -> float:
         return self.uploaded.rate
+
+    # How fast it is.
+
+    def moves(self) -> None:
+        """Have its rates measured again, for bytes have come or gone while it rested."""
+        self._torrent().peers.moves(self)
+
+    def measure(self, window: RateWindow) -> None:
+        """Measure its rates, and learn from them how far ahead to ask it."""
+        self.downloaded.tick(window)
+        self.uploaded.tick(window)
+        self.pipeline.tick(self.downloaded.rate)
+        self.rests = self.downloaded.rests and self.uploaded.rests
 
     # What RawServer calls.
 
@@ -229,20 +248,20 @@ class Peer:
             self.send(have)
             return
         self._held += have
-        if is_news and self._news_since is None:
-            self._news_since = self.port.raw_server.network.time()
+        if is_news and self.news_since == inf:
+            self.news_since = self.port.raw_server.network.time()
         if len(self._held) > MAX_HELD_BYTES:
             self.send(b"")
 
     def take_held(self) -> bytes:
         """Return what is to be sent ahead of the next message; it is held no longer."""
         held, self._held = self._held, b""
-        self._news_since = None
+        self.news_since = inf
         return held
 
     def send_old_news(self, now: float) -> None:
         """Send what has waited long enough to be said with something else."""
-        if self._news_since is not None and now - self._news_since > MAX_HELD_SECONDS:
+        if now - self.news_since > MAX_HELD_SECONDS:
             self.send(b"")
 
     def send_all_held(self) -> None:
@@ -295,6 +314,7 @@ class Peer:
         if not self.bits.has(message.index):
             self.bits.set(message.index)
             self._torrent().download.peer_has(self, message.index)
+            self._look_if_full()
 
     def got_bitfield(self, message: peer_wire.Bitfield) -> None:
         download = self._torrent().download
@@ -302,11 +322,16 @@ class Peer:
         if not self.bits.count:
             self.bits = bits
             download.peer_has_bits(self)
-            return
-        # aria2 sends another one where that is shorter than a `have` for each new piece.
-        for index in bits.without(self.bits):
-            self.bits.set(index)
-            download.peer_has(self, index)
+        else:
+            # aria2 sends another one where that is shorter than a `have` for each new piece.
+            for index in bits.without(self.bits):
+                self.bits.set(index)
+                download.peer_has(self, index)
+        self._look_if_full()
+
+    def _look_if_full(self) -> None:
+        if self.bits.is_full:
+            self._torrent().peers.look_at_all()
 
     def got_request(self, message: peer_wire.Request) -> None:
         torrent = self._torrent()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import TYPE_CHECKING
 
-from rawserver.services.peer import Address, Peer
+from rawserver.services.peer import MAX_HELD_SECONDS, Address, Peer
 from rawserver.swarm.bans import Bans
 from rawserver.swarm.candidates import Candidates
+from rawserver.swarm.rate import RateWindow
 from rawserver.wire.peer_wire import KEEP_ALIVE
 
 if TYPE_CHECKING:
@@ -31,6 +33,13 @@ class PeerSet:
         self._report = report
         self._joined: dict[Peer, None] = {}
         self._dialling: dict[Peer, None] = {}
+        # The ticks, for all rates of the torrent; and those whose rates are measured in each: on
+        # the others nothing moves.
+        self.window = RateWindow()
+        self._moving: dict[Peer, None] = {}
+        # Nobody's last message in or out, or news to be told, is older; all may be younger. So a
+        # tick need not look at each peer: they are many, and seldom is anything due.
+        self._oldest_received = self._oldest_sent = self._oldest_news = -inf
         self._bans = Bans()
         self.candidates = Candidates()
 
@@ -68,6 +77,7 @@ class PeerSet:
     def completed(self, now: float) -> None:
         """Note that we have everything: who else has it is of no use any more."""
         self.candidates.postpone(now)
+        self.look_at_all()
 
     def dial_failed(self, peer: Peer, now: float) -> None:
         """Note that nobody answered at an address."""
@@ -87,6 +97,8 @@ class PeerSet:
             peer.close(reason)
             return False
         self._joined[peer] = None
+        self.moves(peer)
+        self.look_at_all()
         if peer.outgoing:
             self.candidates.connected(peer.address, now)
         return True
@@ -127,6 +139,7 @@ class PeerSet:
         if peer not in self._joined:
             return False
         del self._joined[peer]
+        self._moving.pop(peer, None)
         address = peer.listens_at
         if peer.bits.is_full and self._torrent.have.is_full:
             # Whichever of us saw it first has parted: neither need come back.
@@ -154,12 +167,37 @@ class PeerSet:
 
     # Once a second.
 
+    def moves(self, peer: Peer) -> None:
+        """Measure a peer's rates from now on, until nothing moves any more."""
+        peer.rests = False
+        self._moving[peer] = None
+
+    def have_news(self, now: float) -> None:
+        """Note that some peers are yet to be told of a piece."""
+        self._oldest_news = min(self._oldest_news, now)
+
+    def look_at_all(self) -> None:
+        """Have the next tick look at each peer: there may be one that is of no use any more."""
+        self._oldest_received = -inf
+
     def tick(self, now: float, complete: bool) -> None:
         """Measure rates, keep connections alive, end those that are of no use."""
+        self.window.tick(now)
+        for peer in list(self._moving):
+            peer.measure(self.window)
+            if peer.rests:
+                del self._moving[peer]
+        if (
+            now - self._oldest_received > SILENCE_SECONDS
+            or now - self._oldest_sent > KEEP_ALIVE_SECONDS
+            or now - self._oldest_news > MAX_HELD_SECONDS
+        ):
+            self._look_at_each(now, complete)
+        self.dial_more(now)
+
+    def _look_at_each(self, now: float, complete: bool) -> None:
+        self._oldest_received = self._oldest_sent = self._oldest_news = now
         for peer in self:
-            peer.downloaded.tick(now)
-            peer.uploaded.tick(now)
-            peer.pipeline.tick(peer.downloaded.rate)
             if now - peer.last_received_at > SILENCE_SECONDS:
                 peer.close(f"was silent for {SILENCE_SECONDS:.0f} seconds")
             elif complete and peer.bits.is_full:
@@ -168,7 +206,9 @@ class PeerSet:
                 peer.send(KEEP_ALIVE)
             else:
                 peer.send_old_news(now)
-        self.dial_more(now)
+            self._oldest_received = min(self._oldest_received, peer.last_received_at)
+            self._oldest_sent = min(self._oldest_sent, peer.last_sent_at)
+            self._oldest_news = min(self._oldest_news, peer.news_since)
 
     def close_all(self, reason: str) -> None:
         """End every connection and every dial."""

@@ -229,6 +229,7 @@ class Torrent:
     def piece_verified(self, index: int) -> None:
         """Count a piece that is on disk."""
         self._bytes_verified += self.metainfo.piece_size(index)
+        self.peers.have_news(self.raw_server.network.time())
         self.upload.tell_of(index)
         if self.have.is_full and self.state is TorrentState.DOWNLOADING:
             self.state = TorrentState.SEEDING
@@ -277,7 +278,7 @@ class Torrent:
             (self._sent, self.bytes_uploaded),
         ):
             meter.add(total - meter.total)
-            meter.tick(now)
+            meter.tick(self.peers.window)
 
     @property
     def info_hash(self) -> bytes:

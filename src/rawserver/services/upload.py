@@ -197,6 +197,8 @@ class Upload:
             self._buffer = memoryview(bytearray(RUN_BYTES))
         self.bytes_sent += start
         peer.uploaded.add(start)
+        if peer.rests:
+            peer.moves()
         peer.last_sent_at = self._raw_server.network.time()
 
 
