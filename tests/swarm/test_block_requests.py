@@ -454,3 +454,21 @@ def test_the_same_chance_gives_the_same_requests() -> None:
         logs.append(schedule.log)
     assert logs[0] == logs[1]
     assert len(logs[0]) > 50
+
+
+class Forgetful(BlockRequests[str]):
+    """It looks anew each time."""
+
+    def next_blocks(self, peer: str, bits: Bitfield, count: int) -> list[Block]:
+        self._chances += 1
+        return super().next_blocks(peer, bits, count)
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 2**32), st.integers(0, 500))
+def test_what_is_in_vain_is_known_without_another_look(seed: int, steps: int) -> None:
+    schedule, forgetful = Schedule(seed), Schedule(seed)
+    forgetful.swarm.requests.__class__ = Forgetful
+    schedule.run(steps)
+    forgetful.run(steps)
+    assert schedule.log == forgetful.log

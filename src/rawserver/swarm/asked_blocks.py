@@ -15,15 +15,17 @@ QUIET_SECONDS = 3.0
 class AskedBlocks(Generic[PeerT]):
     """The blocks that one peer owes, each with its piece, in the order in which it was asked.
 
-    `heard`: a block of them came since the last tick. `quiet`: none has for a while.
+    `heard`: a block of them came since the last tick. `quiet`: none has for a while. `in_vain`:
+    when it was last seen that nothing can be asked of it twice, as `BlockRequests` counts it.
     """
 
-    __slots__ = ("blocks", "gave_back", "heard", "heard_at", "piece", "quiet")
+    __slots__ = ("blocks", "gave_back", "heard", "heard_at", "in_vain", "piece", "quiet")
 
     def __init__(self) -> None:
         self.heard = True
         self.heard_at = 0.0
         self.quiet = False
+        self.in_vain = (-1, 0)
         self.blocks: dict[Block, StartedPiece[PeerT]] = {}
         self.piece: StartedPiece[PeerT] | None = None  # whose free blocks this peer takes
         # It was snubbed: each of its blocks may also be free or asked of another.

@@ -69,6 +69,8 @@ class BlockRequests(Generic[PeerT]):
         self._paroled: dict[int, StartedPiece[PeerT]] = {}  # those started that are on parole
         self._complete: dict[int, StartedPiece[PeerT]] = {}
         self._started_bytes = 0
+        # Grows with whatever might let a block be asked of more peers in the endgame.
+        self._chances = 0
 
     @property
     def remaining(self) -> int:
@@ -97,6 +99,7 @@ class BlockRequests(Generic[PeerT]):
 
         Returns whether a peer has become quiet: others may be asked now.
         """
+        self._chances += 1  # who was quiet may be so no longer, and the other way round
         for piece in list(self._paroled.values()):
             if piece.worker is None:
                 piece.parole_until = None
@@ -156,6 +159,7 @@ class BlockRequests(Generic[PeerT]):
         if asked.piece is not None:
             asked.piece.worker = None
             asked.piece = None
+            self._chances += 1
 
     def _choose(
         self, peer: PeerT, bits: Bitfield, asked: AskedBlocks[PeerT]
@@ -209,6 +213,7 @@ class BlockRequests(Generic[PeerT]):
         piece: StartedPiece[PeerT] = StartedPiece(index, size, self._block_length, parole)
         self._started[index] = self._open[index] = piece
         self._started_bytes += size
+        self._chances += 1
         return piece
 
     # The endgame.
@@ -218,6 +223,10 @@ class BlockRequests(Generic[PeerT]):
     ) -> list[Block]:
         """Ask for blocks that others were asked for already, of the longest started piece first."""
         count = min(count, ENDGAME_DEPTH - len(asked.blocks))
+        # It is asked again whenever something has come, and mostly nothing has changed for it.
+        now = self._chances, bits.count
+        if count <= 0 or asked.in_vain == now:
+            return []
         repeated: list[Block] = []
         for piece in self._started.values():
             if len(repeated) >= count:
@@ -228,6 +237,8 @@ class BlockRequests(Generic[PeerT]):
                     piece.workers[peer] = None
                     asked.blocks.update(dict.fromkeys(blocks, piece))
                     repeated += blocks
+        if len(repeated) < count:
+            asked.in_vain = now
         return repeated
 
     def _repeatable(
@@ -237,7 +248,7 @@ class BlockRequests(Generic[PeerT]):
         senders, own = piece.senders, asked.blocks
         missing = [block for block in piece.blocks if block not in senders and block not in own]
         if not missing:
-            return blocks  # mostly: it is asked again whenever something has come
+            return blocks
         others = self._expected_of(piece, quiet=asked.quiet)
         for block in missing:
             if times_in(others, block) < MAX_PEERS_PER_BLOCK:
@@ -302,6 +313,7 @@ class BlockRequests(Generic[PeerT]):
         if asked is None:
             return
         self._release_pieces(peer, asked)
+        self._chances += 1
         blocks, asked.blocks = asked.blocks, {}
         for block, piece in reversed(blocks.items()):
             self._free(piece, block, maybe_free=asked.gave_back)
@@ -319,6 +331,7 @@ class BlockRequests(Generic[PeerT]):
         piece = asked.blocks.pop(block, None) if asked is not None else None
         if asked is None or piece is None:
             return False
+        self._chances += 1
         self._free(piece, block, maybe_free=asked.gave_back)
         return True
 
@@ -328,6 +341,7 @@ class BlockRequests(Generic[PeerT]):
         if asked is None:
             return
         self._release_pieces(peer, asked)
+        self._chances += 1
         before, asked.gave_back = asked.gave_back, True
         for block, piece in reversed(asked.blocks.items()):
             self._free(piece, block, maybe_free=before)
