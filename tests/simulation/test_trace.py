@@ -6,7 +6,7 @@ import sys
 
 from kit.fake_world import datagram
 from rawserver.simulation.packet import DATA, Packet, unreachable
-from rawserver.simulation.trace import Entry, JsonLines, Trace, describe
+from rawserver.simulation.trace import END_BYTES, Entry, JsonLines, Trace, describe
 
 HERE, THERE = ("10.0.0.1", 1), ("10.0.0.2", 2)
 
@@ -48,7 +48,25 @@ def test_events_and_drops_count_too() -> None:
         trace.drop(1.0, reason, datagram(HERE, THERE))
         hashes.append(trace.hexdigest())
         assert trace.drops == {reason: 1}
-    assert len(set(hashes)) == 5
+    trace = Trace()
+    trace.delivery(1.0, datagram(HERE, THERE))
+    hashes.append(trace.hexdigest())
+    assert len(set(hashes)) == 6
+
+
+def test_the_hash_sees_the_ends_of_a_long_payload_and_its_length() -> None:
+    payload = bytes(10 * END_BYTES)
+    last = len(payload) - 1
+    hashes = {hash_of((1.0, datagram(HERE, THERE, payload)))}
+    for place in (0, END_BYTES - 1, last - END_BYTES + 1, last):
+        changed = payload[:place] + b"x" + payload[place + 1 :]
+        hashes.add(hash_of((1.0, datagram(HERE, THERE, changed))))
+    hashes.add(hash_of((1.0, datagram(HERE, THERE, payload + b"\0"))))
+    assert len(hashes) == 6
+    # All of one that is no longer than both ends.
+    payload = bytes(2 * END_BYTES)
+    every = [payload[:place] + b"x" + payload[place + 1 :] for place in range(len(payload))]
+    assert len({hash_of((1.0, datagram(HERE, THERE, one))) for one in every}) == len(every)
 
 
 def test_the_hash_may_be_asked_for_on_the_way() -> None:
@@ -68,8 +86,10 @@ def test_the_hash_does_not_depend_on_pythons() -> None:
     program = (
         "from rawserver.simulation.trace import Trace\n"
         "from rawserver.simulation.packet import DATA, Packet\n"
-        "trace = Trace()\n"
-        "trace.delivery(1.5, Packet(DATA, ('10.0.0.1', 1), ('fd00::1', 2), b'abc', 1, 2, 3))\n"
+        "trace, here, there = Trace(), ('10.0.0.1', 1), ('fd00::1', 2)\n"
+        "trace.delivery(1.5, Packet(DATA, here, there, b'abc', 1, 2, 3))\n"
+        "trace.delivery(2.0, Packet(DATA, there, here, bytes(range(256)) * 3))\n"
+        "trace.drop(2.1, 'lost', Packet(DATA, there, here, b'abc', 1, 2, 3))\n"
         "trace.event(2.5, 'turn', 'host', 3, 0.1)\n"
         "print(trace.hexdigest())"
     )
@@ -84,14 +104,29 @@ def test_the_hash_does_not_depend_on_pythons() -> None:
         for seed in ("1", "2")
     }
     # The same on every machine and by every Python.
-    assert digests == {"c54fe88e413990eadfd9b5301b4aef80"}
+    assert digests == {"d999de56bf24d6f37d76739ccd86ee7d"}
 
 
 def test_the_last_entries_are_kept() -> None:
     trace = Trace(kept_entries=2)
     for number in range(5):
         trace.event(float(number), "tick", number)
-    assert list(trace.last) == [(3.0, "tick", (3,)), (4.0, "tick", (4,))]
+    assert trace.last == [(3.0, "tick", (3,)), (4.0, "tick", (4,))]
+
+
+def test_packets_among_the_last_entries_are_told_as_they_were() -> None:
+    trace = Trace(kept_entries=70)
+    told: list[Entry] = []
+    trace.sinks.append(told.append)
+    for number in range(100):
+        trace.delivery(float(number), Packet(DATA, HERE, THERE, b"abc" * number, number, 2, 3))
+        if number % 9 == 0:
+            trace.event(float(number), "tick", number)
+        if number % 13 == 0:
+            trace.drop(float(number), "lost", datagram(THERE, ("fd00::1", number)))
+    assert [describe(each) for each in trace.last] == [describe(each) for each in told[-70:]]
+    assert trace.deliveries == 100
+    assert trace.drops == {"lost": 8}
 
 
 def test_lines_for_people() -> None:
