@@ -152,6 +152,18 @@ def test_the_number_of_pieces_bounds_a_bitfield() -> None:
         decoder.feed(peer_wire.encode_bitfield(bytes(3)))
 
 
+def test_a_bitfield_that_began_before_the_number_of_pieces_was_known_is_bounded_too() -> None:
+    data = peer_wire.encode_bitfield(bytes(100))
+    decoder = PeerDecoder()
+    decoder.feed(HANDSHAKE + data[:50])
+    decoder.num_pieces = 800
+    assert decoder.feed(data[50:60]) == []
+    assert decoder.missing == len(data) - 60
+    decoder.num_pieces = 9
+    with pytest.raises(PeerProtocolError, match="100 bytes where 2 are enough"):
+        decoder.feed(data[60:61])
+
+
 def test_a_fault_raises_at_once_whatever_came_before_it() -> None:
     with pytest.raises(PeerProtocolError):
         PeerDecoder().feed(STREAM + b"\0\0\0\2\0")
@@ -208,4 +220,8 @@ def test_what_a_message_lacks_is_known_from_its_fifth_byte_on() -> None:
     (piece,) = decoder.feed(message[-1:] + peer_wire.KEEP_ALIVE[:2])
     assert isinstance(piece, peer_wire.Piece)
     assert decoder.missing == 0
+    decoder.feed(peer_wire.KEEP_ALIVE[2:] + message[:100])
+    assert decoder.missing == len(message) - 100
+    decoder.feed(message[100:] + b"\0\0\0\5\x14x")  # one that only its own parser knows
+    assert decoder.missing == 3
     assert PeerDecoder().missing == 0

@@ -99,27 +99,30 @@ class PeerDecoder:
 
     `num_pieces` may be set when the torrent is known; it then bounds the length of a bitfield
     (whether that is exact is for the peer's handler to say). `handshake=False` starts after it.
+
+    `missing` says how many bytes the message lacks whose beginning has come; 0 if none has, or too
+    little. Who receives just so much more, and whole messages after it, saves the next one's copy.
     """
 
-    __slots__ = ("_handshaking", "_part", "num_pieces")
+    __slots__ = ("_handshaking", "_num_pieces", "_part", "missing")
 
     def __init__(self, num_pieces: int | None = None, handshake: bool = True) -> None:
-        self.num_pieces = num_pieces
+        self._num_pieces = num_pieces
         self._handshaking = handshake
         # The beginning of a message (or of the handshake) whose end has not come.
         self._part = bytearray()
+        self.missing = 0
 
     @property
-    def missing(self) -> int:
-        """How many bytes the message lacks whose beginning has come; 0 if none has, or too little.
+    def num_pieces(self) -> int | None:
+        """How many pieces the torrent has; None while it is not known."""
+        return self._num_pieces
 
-        Who receives just so much more, and whole messages after it, saves the next one's copy.
-        """
-        part = self._part
-        if len(part) < 5 or self._handshaking:
-            return 0
-        length: int = _INTEGER.unpack_from(part)[0]
-        return 4 + length - len(part)
+    @num_pieces.setter
+    def num_pieces(self, num_pieces: int | None) -> None:
+        self._num_pieces = num_pieces
+        # The length of a bitfield that has begun is looked at again when more of it comes.
+        self.missing = 0
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Message]:
         """Return the messages that end within `data`.
@@ -131,15 +134,31 @@ class PeerDecoder:
         fault in the same chunk are dropped, for the connection ends anyway. The decoder is then
         of no more use.
         """
+        missing = self.missing
+        if missing > len(data):
+            # A slow peer's block comes in many parts: this is all that is done for most of them.
+            self._part += data
+            self.missing = missing - len(data)
+            return []
         view = memoryview(data)
         messages: list[Message] = []
-        position = 0
-        if self._part or self._handshaking:
+        position = missing
+        if missing:
+            self._part += view[:missing]
+            self._parse(self._take_part(), 0, messages)
+        elif self._part or self._handshaking:
             position = self._resume(view, messages)
         position = self._parse(view, position, messages)
         if position < len(view):
             self._part += view[position:]
         return messages
+
+    def _take_part(self) -> memoryview:
+        part = memoryview(self._part)
+        # The next one gets its own: a block in this one is a view into it.
+        self._part = bytearray()
+        self.missing = 0
+        return part
 
     def _resume(self, view: memoryview, messages: list[Message]) -> int:
         """Complete what was begun in an earlier chunk; return how much of `view` that took."""
@@ -148,17 +167,18 @@ class PeerDecoder:
         # Only what has arrived is held, never what a length promises. Each byte is copied once.
         while len(part) < (needed := self._needed()):
             if position == end:
+                if len(part) >= 5 and not self._handshaking:
+                    self.missing = needed - len(part)
                 return end
             stop = min(end, position + needed - len(part))
             part += view[position:stop]
             position = stop
-        # The next one gets its own: a block in this one is a view into it.
-        self._part = bytearray()
+        whole = self._take_part()
         if self._handshaking:
             self._handshaking = False
             messages.append(Handshake(bytes(part[28:48]), bytes(part[48:68]), bytes(part[20:28])))
         else:
-            self._parse(memoryview(part), 0, messages)
+            self._parse(whole, 0, messages)
         return position
 
     def _needed(self) -> int:
@@ -181,6 +201,8 @@ class PeerDecoder:
     def _parse(self, view: memoryview, position: int, messages: list[Message]) -> int:
         """Append the whole messages from `position` on; return where the first broken one begins.
 
+        How much that lacks is noted, if enough of it is there to tell.
+
         The order of the tests is that of frequency: blocks to one who downloads, requests to one
         who uploads. A keep-alive has no id, but its length of 0 fits none of the tests.
         """
@@ -193,6 +215,7 @@ class PeerDecoder:
             if kind == PIECE_ID and _PIECE_HEADER_LENGTH < length <= _LONGEST_PIECE:
                 stop = position + 4 + length
                 if stop > end:
+                    self.missing = stop - end
                     return position
                 append(new(Piece, (index, begin, view[position + 13 : stop])))
                 position = stop
@@ -207,7 +230,7 @@ class PeerDecoder:
                 if stop == position:
                     return position
                 position = stop
-        while (stop := self._parse_one(view, position, messages)) != position:
+        while position < end and (stop := self._parse_one(view, position, messages)) != position:
             position = stop
         return position
 
@@ -226,6 +249,7 @@ class PeerDecoder:
         self._check_length(length, kind)
         stop = position + 4 + length
         if stop > len(view):
+            self.missing = stop - len(view)
             return position
         payload = view[position + 5 : stop]
         parser = _PARSERS.get(kind)
@@ -238,7 +262,8 @@ class PeerDecoder:
             if not _PIECE_HEADER_LENGTH < length <= _LONGEST_PIECE:
                 raise PeerProtocolError(f"sends a block of {length - _PIECE_HEADER_LENGTH} bytes")
         elif kind == BITFIELD_ID:
-            limit = MAX_MESSAGE_LENGTH if self.num_pieces is None else 1 + -(-self.num_pieces // 8)
+            pieces = self._num_pieces
+            limit = MAX_MESSAGE_LENGTH if pieces is None else 1 + -(-pieces // 8)
             if length > limit:
                 raise PeerProtocolError(
                     f"sends a bitfield of {length - 1} bytes where {limit - 1} are enough"
