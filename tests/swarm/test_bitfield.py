@@ -116,3 +116,12 @@ def test_without_leaves_out_what_the_other_has() -> None:
     assert list(ours.without(theirs)) == [0, 11]
     with pytest.raises(ValueError, match="11"):
         ours.without(Bitfield(11))
+
+
+def test_it_tells_whether_something_changed() -> None:
+    bits = Bitfield(10)
+    assert [bits.set(3), bits.set(3), bits.clear(3), bits.clear(3)] == [True, False, True, False]
+    for act in (bits.set, bits.clear):
+        for index in (-1, 10, 15):
+            with pytest.raises(IndexError):
+                act(index)

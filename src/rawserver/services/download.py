@@ -85,7 +85,8 @@ class Download:
         self._picker.peer_has(index)
         if not self._have.has(index):
             peer.interesting += 1
-            peer.update_interest()
+            if not peer.am_interested:
+                peer.update_interest()
 
     def peer_choked(self, peer: Peer) -> None:
         """Ask others for what this peer will not send."""
@@ -201,7 +202,8 @@ class Download:
         for peer in self._peers:
             if peer.bits.has(index):
                 peer.interesting -= 1
-                peer.update_interest()
+                if not peer.interesting:
+                    peer.update_interest()
         self._owner.piece_verified(index)
 
     # Bad data.

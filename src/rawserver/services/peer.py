@@ -310,11 +310,12 @@ class Peer:
         self._torrent().upload.interest_changed(self)
 
     def got_have(self, message: peer_wire.Have) -> None:
-        self._check_index(message.index)
-        if not self.bits.has(message.index):
-            self.bits.set(message.index)
-            self._torrent().download.peer_has(self, message.index)
-            self._look_if_full()
+        index, bits = message.index, self.bits
+        self._check_index(index)
+        if bits.set(index):
+            self._torrent().download.peer_has(self, index)
+            if bits.count == bits.size:
+                self._is_complete()
 
     def got_bitfield(self, message: peer_wire.Bitfield) -> None:
         download = self._torrent().download
@@ -327,11 +328,12 @@ class Peer:
             for index in bits.without(self.bits):
                 self.bits.set(index)
                 download.peer_has(self, index)
-        self._look_if_full()
-
-    def _look_if_full(self) -> None:
         if self.bits.is_full:
-            self._torrent().peers.look_at_all()
+            self._is_complete()
+
+    def _is_complete(self) -> None:
+        # There is nothing to do with it if we are complete, too.
+        self._torrent().peers.look_at_all()
 
     def got_request(self, message: peer_wire.Request) -> None:
         torrent = self._torrent()
@@ -364,7 +366,7 @@ class Peer:
         return self.torrent
 
     def _check_index(self, index: int) -> None:
-        if not 0 <= index < self._torrent().metainfo.num_pieces:
+        if not 0 <= index < self.bits.size:
             raise PeerProtocolError(f"speaks of piece {index}, which does not exist")
 
 

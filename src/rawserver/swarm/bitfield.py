@@ -59,22 +59,37 @@ class Bitfield:
     def has(self, index: int) -> bool:
         """Return whether `index` is in the set; IndexError if it is no piece's number."""
         if not 0 <= index < self.size:
-            raise IndexError(f"piece {index} of {self.size}")
+            raise self._no_number(index)
         return self._bytes[index >> 3] & (0x80 >> (index & 7)) != 0
 
     __contains__ = has
 
-    def set(self, index: int) -> None:
-        """Put `index` into the set; no matter if it is there already."""
-        if not self.has(index):
-            self._bytes[index >> 3] |= 0x80 >> (index & 7)
-            self.count += 1
+    # These two come with each `have` of each peer, and so do not ask `has`.
 
-    def clear(self, index: int) -> None:
-        """Take `index` out of the set; no matter if it is not there."""
-        if self.has(index):
-            self._bytes[index >> 3] ^= 0x80 >> (index & 7)
-            self.count -= 1
+    def set(self, index: int) -> bool:
+        """Put `index` into the set; False if it is there already."""
+        if not 0 <= index < self.size:
+            raise self._no_number(index)
+        place, bit = index >> 3, 0x80 >> (index & 7)
+        if self._bytes[place] & bit:
+            return False
+        self._bytes[place] |= bit
+        self.count += 1
+        return True
+
+    def clear(self, index: int) -> bool:
+        """Take `index` out of the set; False if it is not there."""
+        if not 0 <= index < self.size:
+            raise self._no_number(index)
+        place, bit = index >> 3, 0x80 >> (index & 7)
+        if not self._bytes[place] & bit:
+            return False
+        self._bytes[place] ^= bit
+        self.count -= 1
+        return True
+
+    def _no_number(self, index: int) -> IndexError:
+        return IndexError(f"piece {index} of {self.size}")
 
     @property
     def is_full(self) -> bool:
