@@ -313,7 +313,8 @@ class BlockRequests(Generic[PeerT]):
         if asked is None:
             return
         self._release_pieces(peer, asked)
-        self._chances += 1
+        if asked.blocks:
+            self._chances += 1
         blocks, asked.blocks = asked.blocks, {}
         for block, piece in reversed(blocks.items()):
             self._free(piece, block, maybe_free=asked.gave_back)
