@@ -4,7 +4,7 @@ from kit.fake_world import FakeReceiver, FakeWorld
 from rawserver.simulation.latency import Constant, Uniform
 from rawserver.simulation.link import Access, Link
 from rawserver.simulation.packet import Packet
-from rawserver.simulation.topology import LOOPBACK_SECONDS, MOST_PATHS, Topology
+from rawserver.simulation.topology import LOOPBACK_SECONDS, MANY_PATHS, Topology
 
 A, B = "10.0.0.1", "10.0.0.2"
 
@@ -41,10 +41,32 @@ def test_paths_to_many_are_forgotten_when_nothing_is_on_them(map_: Map) -> None:
     topology = map_.topology
     busy = topology.make_path(A, B)
     busy.last = map_.world.now + 1
-    for number in range(MOST_PATHS + 10):
+    for number in range(MANY_PATHS + 10):
         topology.make_path(A, f"10.1.{number // 250}.{number % 250}")
     assert len(topology.paths[A]) < 20
     assert topology.paths[A][B] is busy
+
+
+def test_paths_of_streams_are_kept(map_: Map) -> None:
+    topology = map_.topology
+    for number in range(2 * MANY_PATHS):
+        topology.make_path(A, f"10.1.{number // 250}.{number % 250}").burst_bytes()
+    kept = topology.paths[A].copy()
+    assert len(kept) == 2 * MANY_PATHS
+    for number in range(4 * MANY_PATHS):
+        topology.make_path(A, f"10.2.{number // 250}.{number % 250}")
+        assert len(topology.paths[A]) <= 4 * MANY_PATHS
+    assert topology.paths[A].items() >= kept.items()
+
+
+def test_a_link_of_its_own_is_for_one_pair(map_: Map) -> None:
+    topology = map_.topology
+    topology.set_backbone(Link(Constant(1)))
+    topology.set_link(A, B, Link(Constant(5)))
+    assert topology.make_path(A, B).delay == 5
+    assert topology.make_path(A, "10.0.0.3").delay == topology.make_path(B, A).delay == 1
+    topology.set_link(A, B, None)
+    assert topology.make_path(A, B).delay == 1
 
 
 def test_addresses_of_one_host_are_near(map_: Map) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rawserver.simulation.firewall import Firewall
-from rawserver.simulation.link import Line
+from rawserver.simulation.link import Direction, Line
 from rawserver.simulation.nat import Nat
 from rawserver.simulation.packet import UNREACHABLE, Packet, unreachable
 from rawserver.simulation.trace import Trace
@@ -38,6 +38,8 @@ class Attachment:
     __slots__ = (
         "_scene",
         "_send",
+        "arrive",
+        "down",
         "firewall",
         "has_paths",
         "ip",
@@ -56,6 +58,9 @@ class Attachment:
         self.receiver: Receiver | None = None
         self.was_attached = False
         self.line: Line | None = None
+        # The link of it to here, and what takes what has passed that: for all paths the same.
+        self.down: Direction | None = None
+        self.arrive = self.deliver
         # The router that it is behind.
         self.nat: Nat | None = None
         self.firewall: Firewall | None = None
@@ -67,6 +72,7 @@ class Attachment:
 
     def settle(self) -> None:
         """Take note of a change of the above."""
+        self.down = None if self.line is None else self.line.down
         self.is_special = not (self.receiver and self.firewall is None and self.tap is None)
 
     def deliver(self, packet: Packet) -> None:

@@ -146,7 +146,7 @@ class Fabric:
             if at < 0:
                 self.drop("queue full", packet)
                 return 0
-        at += path.after_up
+        at += path.delay
         down = path.down
         if down is None or down.bandwidth is None:
             if at < path.last:

@@ -16,24 +16,52 @@ BURST_SHARE = 8
 MOST_BURST_BYTES = 64 * 1024
 
 
+class WayOut:
+    """What the paths from one address have in common: the links before the receiver's own.
+
+    `sender` is set if it guards or watches what it sends.
+    """
+
+    __slots__ = (
+        "delay", "directions", "is_clean", "is_constant", "is_steady", "sender", "up",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        directions: tuple[Direction, ...] = (),
+        sender: Attachment | None = None,
+        delay: float = 0.0,
+    ) -> None:
+        self.directions = directions
+        self.sender = sender
+        num_limited = 0
+        self.is_clean = is_even = True
+        for each in directions:
+            delay += each.constant
+            num_limited += each.bandwidth is not None
+            self.is_clean = self.is_clean and each.is_clean
+            is_even = is_even and each.is_clean and each.varying is None
+        self.delay = delay
+        self.up = directions[0] if directions and directions[0].bandwidth is not None else None
+        self.is_constant = is_even and not num_limited
+        self.is_steady = is_even and num_limited == (self.up is not None) and sender is None
+
+
 class Path:
     """The way from one address to another.
 
     `arrive` takes a packet at its end. What is sent passes the `directions` in turn, and then
-    `down`, the link to the receiver, where packets of all senders meet in one queue. `sender`
-    is set if it guards or watches what it sends.
+    `down`, the link to the receiver, where packets of all senders meet in one queue.
     """
 
     __slots__ = (
         "_burst_bytes",
-        "after_up",
         "arrive",
         "delay",
         "directions",
         "down",
         "is_clean",
         "is_constant",
-        "is_plain",
         "is_steady",
         "last",
         "last_entry",
@@ -46,47 +74,45 @@ class Path:
         self,
         arrive: Callable[[Packet], object],
         tie: float,
-        directions: tuple[Direction, ...] = (),
+        way_out: WayOut,
         down: Direction | None = None,
-        *,
-        sender: Attachment | None = None,
-        delay: float = 0.0,
     ) -> None:
+        # As little as can be, for a node of a DHT speaks to somebody new all the time.
         self.arrive = arrive
         # Decides between what arrives at once: what is of one path keeps its order.
         self.tie = tie
-        self.directions = directions
+        self.directions = way_out.directions
         self.down = down
-        self.sender = sender
+        self.sender = way_out.sender
         # When the last packet arrives that was sent, and at the queue of `down`: none overtakes it.
         self.last = 0.0
         self.last_entry = 0.0
         # Found out when a stream first asks: datagrams never do. 0 until then.
         self._burst_bytes = 0
-        # In one go, for a node of a DHT speaks to somebody new all the time.
-        is_clean = True
-        varies = False
-        limited = 0
-        for each in directions if down is None else (*directions, down):
-            delay += each.constant
-            is_clean = is_clean and each.is_clean
-            varies = varies or each.varying is not None
-            limited += each.bandwidth is not None
+        self.up = way_out.up
+        delay = way_out.delay
+        # True if every packet takes just `delay`.
+        self.is_constant = is_constant = way_out.is_constant
+        self.is_clean = way_out.is_clean
+        is_steady = way_out.is_steady
+        if down is not None:
+            delay += down.constant
+            if not down.is_clean:
+                self.is_clean = self.is_constant = is_steady = False
+            elif down.varying is not None:
+                self.is_constant = is_steady = False
+            elif is_constant and down.bandwidth is not None:
+                self.is_constant = False
         # The constant part of the latency.
         self.delay = delay
-        self.is_clean = is_clean
-        # True if every packet takes just `delay`.
-        self.is_constant = is_clean and not varies and not limited
-        # True if nothing is to be done but to wait.
-        self.is_plain = self.is_constant and sender is None and delay > 0
         # True if all that happens on the way are the queues of `up`, if that has one, and `down`,
-        # with a constant time between them, `after_up`: as between most homes.
-        self.up = directions[0] if directions and directions[0].bandwidth is not None else None
-        self.after_up = delay
-        ends = (self.up is not None) + (down is not None and down.bandwidth is not None)
-        self.is_steady = (
-            is_clean and not varies and limited == ends and sender is None and delay > 0
-        )
+        # with `delay` between them: as between most homes.
+        self.is_steady = is_steady and delay > 0
+
+    @property
+    def is_for_streams(self) -> bool:
+        """Whether one has asked for `burst_bytes`."""
+        return self._burst_bytes > 0
 
     def every(self) -> tuple[Direction, ...]:
         """Return all links that it consists of."""

@@ -12,15 +12,17 @@ from rawserver.simulation.latency import Constant
 from rawserver.simulation.link import Access, Direction, Line, Link
 from rawserver.simulation.nat import Nat
 from rawserver.simulation.packet import Packet
-from rawserver.simulation.path import Path
+from rawserver.simulation.path import Path, WayOut
 from rawserver.simulation.trace import Trace
 
 # A packet from a host to itself takes so long (seconds).
 LOOPBACK_SECONDS = 20e-6
 # The net between hosts of which nothing was said.
 BACKBONE = Link(latency=Constant(0.02))
-# Paths of one sender that are kept: a node of a DHT speaks to thousands, once to most of them.
-MOST_PATHS = 2048
+# With so many paths of one sender, those are forgotten on which nothing is under way, but for those
+# of streams: a node of a DHT speaks to thousands, once to most of them. They are made anew soon,
+# and would take more memory than all else of a host.
+MANY_PATHS = 256
 
 
 class World(Protocol):
@@ -58,6 +60,9 @@ class Topology:
         self._send = send
         # By source and then by destination.
         self.paths: dict[str, dict[str, Path]] = {}
+        # What those of one source have in common, and how many of them are too many.
+        self._ways_out: dict[str, WayOut] = {}
+        self._limits: dict[str, int] = {}
         self._attachments: dict[str, Attachment] = {}
         self._links: dict[tuple[str, str], Direction] = {}
         self.backbone = BACKBONE
@@ -133,12 +138,14 @@ class Topology:
             raise ValueError("a backbone has no bandwidth; give one to lines and links")
         self.backbone = link
         self._backbone_of.clear()
+        self._ways_out.clear()
         self.paths.clear()
 
     def changed(self, ip: str) -> None:
         """Have the paths from and to an address made anew."""
         attachment = self.at(ip)
         attachment.settle()
+        self._ways_out.pop(ip, None)
         self.paths.pop(ip, None)
         # Of many hosts most are set up before anybody sends to them.
         if attachment.has_paths:
@@ -148,41 +155,68 @@ class Topology:
 
     def make_path(self, source: str, destination: str) -> Path:
         """Make the path from one address to another, and keep it."""
-        paths = self.paths.setdefault(source, {})
-        if len(paths) >= MOST_PATHS:
-            now = self._world.now
-            for ip in [ip for ip, path in paths.items() if path.last <= now]:
-                del paths[ip]
-        there = self.at(destination)
+        paths = self.paths.get(source)
+        if paths is None:
+            paths = self.paths[source] = {}
+        elif len(paths) >= MANY_PATHS:
+            self._forget_some(source, paths)
+        there = self._attachments.get(destination) or self.at(destination)
         there.has_paths = True
         path = paths[destination] = self._path(self.at(source), there)
         return path
 
+    def _forget_some(self, source: str, paths: dict[str, Path]) -> None:
+        if len(paths) < self._limits.get(source, MANY_PATHS):
+            return
+        now = self._world.now
+        for ip in [ip for ip, one in paths.items() if one.last <= now and not one.is_for_streams]:
+            del paths[ip]
+        # Not for a few only the next time.
+        self._limits[source] = max(MANY_PATHS, 2 * len(paths))
+
     def _path(self, here: Attachment, there: Attachment) -> Path:
         tie = self._world.draw_tie()
         receiver = there.receiver
-        sender = here if here.tap is not None or here.firewall is not None else None
         if here is there or (receiver is not None and receiver is here.receiver):
-            return Path(there.deliver, tie, sender=sender, delay=LOOPBACK_SECONDS)
+            return Path(there.arrive, tie, WayOut((), _watcher(here), LOOPBACK_SECONDS))
+        if here.nat is None and there.nat is None and not self._links:
+            return Path(there.arrive, tie, self._way_out(here), there.down)
+        return self._special_path(tie, here, there)
+
+    def _way_out(self, here: Attachment) -> WayOut:
+        way_out = self._ways_out.get(here.ip)
+        if way_out is None:
+            way_out = self._ways_out[here.ip] = self._way(here, (self._backbone(here.ip),))
+        return way_out
+
+    def _way(self, here: Attachment, then: tuple[Direction, ...]) -> WayOut:
         up = (here.line.up,) if here.line is not None else ()
-        down = there.line.down if there.line is not None else None
+        return WayOut((*up, *then), _watcher(here))
+
+    def _special_path(self, tie: float, here: Attachment, there: Attachment) -> Path:
+        """Return a path that a router or a link of its own may be on."""
         if there.nat is not None and here.receiver is there.nat:
-            return Path(there.deliver, tie, (), down)
+            return Path(there.arrive, tie, WayOut(), there.down)
         if here.nat is not None and here.nat is not there.nat:
-            return Path(here.nat.send_out, tie, up, sender=sender)
+            return Path(here.nat.send_out, tie, self._way(here, ()))
         if here.nat is not None:
-            return Path(there.deliver, tie, up, down, sender=sender)
+            return Path(there.arrive, tie, self._way(here, ()), there.down)
         if there.nat is not None:
             # A private address, seen from outside.
-            return Path(there.refuse, tie, (*up, self._between(here.ip, "")), sender=sender)
-        between = self._between(here.ip, there.ip)
-        return Path(there.deliver, tie, (*up, between), down, sender=sender)
+            return Path(there.refuse, tie, self._way_out(here))
+        link = self._links.get((here.ip, there.ip))
+        way_out = self._way_out(here) if link is None else self._way(here, (link,))
+        return Path(there.arrive, tie, way_out, there.down)
 
-    def _between(self, source: str, destination: str) -> Direction:
-        direction = self._links.get((source, destination)) or self._backbone_of.get(source)
+    def _backbone(self, source: str) -> Direction:
+        direction = self._backbone_of.get(source)
         if direction is None:
             direction = Direction(
                 self.backbone, lambda: self._world.child_random(f"backbone {source}")
             )
             self._backbone_of[source] = direction
         return direction
+
+
+def _watcher(here: Attachment) -> Attachment | None:
+    return here if here.tap is not None or here.firewall is not None else None
