@@ -182,7 +182,7 @@ class World:
             poller.turn_when_due()
         if condition is not None and condition():
             return True
-        with self.guard, rare_collections():
+        with self.guard, rare_collections(len(self.hosts)):
             held = self._run(float("inf") if until is None else until, condition)
         if not held and until is not None and until > self.now:
             self.now = until

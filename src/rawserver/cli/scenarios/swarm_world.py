@@ -9,6 +9,7 @@ from rawserver.cli.scenarios.participant import CONTENT_PATH, Participant, Swarm
 from rawserver.cli.scenarios.swarm_result import SwarmResult
 from rawserver.engine import RawServer
 from rawserver.services.tracker import Tracker
+from rawserver.simulation.collector import rare_collections
 from rawserver.simulation.host import Host
 from rawserver.simulation.link import Access
 from rawserver.simulation.presets import DATA_CENTRE, HOMES, access
@@ -161,11 +162,13 @@ class SwarmWorld:
 
     def wait_until(self, condition: Callable[[], object], seconds: float) -> bool:
         """Let time pass until something is so, for so long at the most; returns whether it is."""
-        until = self.world.now + seconds
-        while not condition():
-            if self.world.now >= until:
-                return False
-            self.world.run(seconds=min(LOOK_SECONDS, until - self.world.now))
+        world = self.world
+        until = world.now + seconds
+        with rare_collections(len(world.hosts)):
+            while not condition():
+                if world.now >= until:
+                    return False
+                world.run(seconds=min(LOOK_SECONDS, until - world.now))
         return True
 
     def expect_complete(self, participants: Sequence[Participant], seconds: float) -> None:
