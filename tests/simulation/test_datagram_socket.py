@@ -155,6 +155,84 @@ def test_batches_are_as_many_calls() -> None:
     assert code_of(batches.send, some[1:]) == errno.EMSGSIZE
 
 
+@pytest.mark.parametrize("ip", ["::", "0.0.0.0"])
+def test_one_is_sent_as_by_sendto(ip: str) -> None:
+    world, one, other = two_hosts()
+    taker, sender = datagram_socket(other, "::"), datagram_socket(one, ip)
+    to = (OTHER, taker.getsockname()[1])
+    for _ in range(2):
+        assert sender.send_to(b"hello", to) == 5
+        assert sender.send_to(bytearray(b"hello"), to) == 5
+    world.run(seconds=1.0)
+    source = (ONE, sender.getsockname()[1])
+    assert taker.take_out(9) == ([(source, b"hello")] * 4, 20)
+    with world.fabric.rules.add(between([one], [other], Fail(errno.ENOBUFS))):
+        assert code_of(sender.send_to, b"x", to) == errno.ENOBUFS
+    assert code_of(sender.send_to, bytes(LONGEST_IPV4 + 1), to) == errno.EMSGSIZE
+    assert code_of(sender.send_to, b"x", (OTHER, 0)) == errno.EINVAL
+    with pytest.raises(OverflowError):
+        sender.send_to(b"x", (OTHER, 65536))
+    with pytest.raises(TypeError):
+        sender.send_to(b"x", (OTHER, "9"))
+    assert code_of(sender.shutdown, 1) == errno.ENOTCONN
+    assert code_of(sender.send_to, b"x", to) == errno.EPIPE
+    sender.close()
+    assert code_of(sender.send_to, b"x", to) == errno.EBADF
+
+
+@pytest.mark.parametrize("to", [ONE, "127.0.0.1", "0.0.0.0", "localhost", "010.0.0.1"])
+def test_what_one_sends_to_its_own_host_is_there_at_once(to: str) -> None:
+    _, one, _ = two_hosts()
+    taker, sender = datagram_socket(one), datagram_socket(one)
+    port = taker.getsockname()[1]
+    if to.startswith("010"):
+        assert code_of(sender.send_to, b"x", (to, port)) == socket.EAI_NONAME
+    else:
+        assert sender.send_to(b"x", (to, port)) == 1
+        assert taker.has_next
+
+
+def test_one_is_sent_from_where_the_socket_is_bound_and_connected() -> None:
+    world, one, other = two_hosts()
+    taker = datagram_socket(other)
+    to = (OTHER, taker.getsockname()[1])
+    unbound = one.kernel.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    unbound.send_to(b"x", to)
+    world.run(seconds=1.0)
+    assert taker.recvfrom(9) == (b"x", (ONE, unbound.getsockname()[1]))
+    alone = one.kernel.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    alone.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    alone.bind(("::", 6881))
+    assert code_of(alone.send_to, b"x", to) == errno.ENETUNREACH
+    local = datagram_socket(one, "127.0.0.1")
+    local.send_to(b"x", to)
+    world.run(seconds=1.0)
+    assert taker.recvfrom(9)[1][0] == "127.0.0.1"
+
+
+def test_a_socket_of_both_families_shows_each_as_it_is() -> None:
+    world, one, other = two_hosts()
+    taker = datagram_socket(other, "::")
+    port = taker.getsockname()[1]
+    senders = [datagram_socket(one, ip) for ip in ("0.0.0.0", "::")]
+    senders[0].sendto(b"four", (OTHER, port))
+    senders[1].sendto(b"six", (OTHER_IPV6, port))
+    world.run(seconds=1.0)
+    ports = [sender.getsockname()[1] for sender in senders]
+    first, second = (ONE, ports[0]), (one.address_like(OTHER_IPV6), ports[1], 0, 0)
+    batch, count = taker.take_out(9)
+    assert sorted(batch) == sorted([(first, b"four"), (second, b"six")])
+    assert count == 7
+
+
+def test_one_of_ipv4_has_nothing_of_ipv6() -> None:
+    world, one, other = two_hosts()
+    taker, sender = datagram_socket(other, "0.0.0.0"), datagram_socket(one, "::")
+    sender.sendto(b"x", (OTHER_IPV6, taker.getsockname()[1]))
+    world.run(seconds=1.0)
+    assert not taker.has_next
+
+
 def test_an_error_amid_a_batch_is_told_the_next_time() -> None:
     _, one, _ = two_hosts()
     sock, peer = datagram_socket(one, "127.0.0.1"), datagram_socket(one, "127.0.0.1")

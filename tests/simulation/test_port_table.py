@@ -60,6 +60,24 @@ def test_a_port_is_had_once_until_it_is_given_back() -> None:
     assert ports.holders(80) == ()
 
 
+def test_who_shares_a_port_is_alone_when_the_others_have_gone() -> None:
+    ports = table()
+    one, other, third = (Holder(reuse_port=True) for _ in range(3))
+    for holder in (one, other, third):
+        ports.bind(holder, "10.0.0.1", 80)
+    ports.add(other)
+    assert ports.holders(80) == (one, other, third)
+    assert ports.alone == {}
+    ports.remove(one)
+    ports.remove(one)
+    ports.remove(other)
+    assert ports.alone == {80: third}
+    ports.remove(other)
+    assert ports.holders(80) == (third,)
+    ports.bind(one, "10.0.0.1", 80)
+    assert ports.holders(80) == (third, one)
+
+
 @pytest.mark.parametrize("for_streams", [True, False])
 @pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=5)))
 def test_who_may_share_a_port(for_streams: bool, flags: tuple[bool, ...]) -> None:

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from kit.hosts import code_of
+from rawserver.simulation import socket_addresses
 from rawserver.simulation.socket_addresses import (
+    PLAIN_HOSTS,
     canonical_ip,
     check_family,
     endpoint_of,
     is_loopback,
     is_multicast,
+    is_plain_host,
     shown,
 )
 
@@ -35,6 +38,31 @@ def test_an_ip_has_one_form(text: str, ip: str) -> None:
 def test_what_is_no_ip_is_refused(text: str) -> None:
     with pytest.raises(OSError, match="illegal"):
         canonical_ip(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_plain"),
+    [
+        ("10.0.0.1", True),
+        ("010.0.0.1", False),
+        ("10.1", False),
+        ("127.0.0.1", False),
+        ("0.0.0.0", False),
+        ("239.1.2.3", False),
+        ("fd00::1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_plain_hosts(text: str, is_plain: bool) -> None:
+    assert is_plain_host(text) == is_plain == (text in PLAIN_HOSTS)
+
+
+def test_plain_hosts_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_addresses, "MOST_PLAIN_HOSTS", 3)
+    for number in range(10):
+        assert is_plain_host(f"10.9.9.{number}")
+        assert len(PLAIN_HOSTS) <= 3
 
 
 def test_kinds_of_ips() -> None:

@@ -57,7 +57,14 @@ Datagram = tuple[Any, bytes]
 
 
 class DatagramBatches(Protocol):
-    """Takes and sends many datagrams of one socket by one call. It never blocks."""
+    """Takes and sends many datagrams of one socket by one call. It never blocks.
+
+    `send_to(data, address)`, if there is one, does as the socket's `sendto`, faster, and takes
+    (ip, port) of IPv4 on IPv6 sockets, too.
+    """
+
+    @property
+    def send_to(self) -> Callable[[Buffer, Any], int] | None: ...
 
     def receive(self, limit: int) -> tuple[list[Datagram], int]:
         """Take 1 to `limit` datagrams, in order; returns them and the sum of their bytes.

@@ -65,7 +65,11 @@ class UdpSocket(Receiver):
         # Addresses of IPv6 sockets have four members.
         name = sock.getsockname()
         self._is_ipv6 = isinstance(name, tuple) and len(name) == 4
-        self._batches = raw_server.network.datagram_batches(sock)
+        self._batches = batches = raw_server.network.datagram_batches(sock)
+        send_to = None if batches is None else batches.send_to
+        self._send_to = sock.sendto if send_to is None else send_to
+        # Whether an address of IPv4 is written as one of IPv6 when it is sent to.
+        self._maps_ipv4 = self._is_ipv6 and send_to is None
         # What the handler has not been given, because it paused amid a batch.
         self._pending: list[Datagram] = []
         super().__init__(raw_server, sock.fileno(), "receive datagrams")
@@ -132,12 +136,12 @@ class UdpSocket(Receiver):
 
         Raises OSError else, with EMSGSIZE for one that is too long.
         """
-        if self._is_ipv6 and ":" not in address[0]:
+        if self._maps_ipv4 and ":" not in address[0]:
             address = (f"::ffff:{address[0]}", address[1])
         try:
-            count = self.sock.sendto(data, address)
+            count = self._send_to(data, address)
         except OSError as error:
-            return self._not_sent(error, self.sock.sendto, data, address)
+            return self._not_sent(error, self._send_to, data, address)
         self.sent += 1
         self.bytes_sent += count
         return True

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rawserver.engine.addresses import peer_of
 from rawserver.engine.disk import Buffer
 from rawserver.engine.network import Datagram
 from rawserver.engine.packed_address import pack_address, show_address
@@ -18,9 +17,11 @@ from rawserver.simulation.port_table import PortTable
 from rawserver.simulation.socket_addresses import (
     ANY_IPV4,
     ANY_IPV6,
+    PLAIN_HOSTS,
     check_family,
     endpoint_of,
     is_multicast,
+    is_plain_host,
     shown,
 )
 from rawserver.simulation.socket_options import IP_MULTICAST_ALL, IPV6_MULTICAST_ALL
@@ -33,7 +34,6 @@ LONGEST_IPV4 = 65507
 LONGEST_IPV6 = 65527
 # What a datagram takes of a receive buffer besides its bytes (Linux: the truesize of a small one).
 OVERHEAD = 768
-_WHOLE = 65536
 # A plain number: an operation on one of socket's flags costs as much as a whole call here.
 MSG_PEEK = int(socket.MSG_PEEK)
 _JOIN_IPV6 = getattr(socket, "IPV6_JOIN_GROUP", 20)
@@ -43,16 +43,25 @@ _LEAVE_IPV6 = getattr(socket, "IPV6_LEAVE_GROUP", 21)
 class DatagramSocket(InternetSocket):
     """One of UDP. What there is no room for in its buffer is lost."""
 
-    __slots__ = ("_error", "_groups", "_queue", "_room", "_shut", "_size")
+    __slots__ = (
+        "_error", "_groups", "_is_ipv6", "_queue", "_room", "_send_out", "_shut", "_size",
+        "_source", "takes_all", "takes_ipv6",
+    )  # fmt: skip
 
     def __init__(self, kernel: Kernel, family: int) -> None:
         super().__init__(kernel, family)
-        self._queue: list[tuple[Endpoint, bytes | memoryview]] = []
+        self._is_ipv6 = family == socket.AF_INET6
+        self._queue: list[tuple[Endpoint, bytes]] = []
         self._size = 0
         self._error = 0
         self._shut = 0
         self._groups: dict[str, None] = {}
         self._room = kernel.limits.datagram_buffer
+        self._send_out = kernel.send_out
+        # Whether all is its that comes to its port, whomever from, and that of IPv6, too.
+        self.takes_all = self.takes_ipv6 = False
+        # Whence a datagram of IPv4 comes that it sends, if there is nothing more to find out.
+        self._source: Endpoint | None = None
 
     @property
     def ports(self) -> PortTable:
@@ -77,10 +86,10 @@ class DatagramSocket(InternetSocket):
         size = len(payload) + OVERHEAD
         if self._size and self._size + size > self._room:
             return
-        self._queue.append((source, payload))
+        self._queue.append((source, payload if type(payload) is bytes else bytes(payload)))
         self._size += size
-        if self.watchers:
-            self.changed()
+        for watcher in self.watchers:
+            watcher.changed(self)
 
     def failed(self, code: int) -> None:
         """Have the next call fail."""
@@ -95,7 +104,25 @@ class DatagramSocket(InternetSocket):
             raise error_of(errno.EAGAIN)
         source, payload = self._queue.pop(0)
         self._size -= len(payload) + OVERHEAD
-        return source, bytes(payload)
+        return source, payload
+
+    def take_out(self, limit: int) -> tuple[list[Datagram], int]:
+        """Do as `DatagramBatches.receive`."""
+        batch = self._queue
+        if self._error or not batch or self.descriptor < 0:
+            batch = [self._next()]  # which raises
+        elif len(batch) <= limit:
+            self._queue = []
+            size, self._size = self._size, 0
+        else:
+            self._queue, batch = batch[limit:], batch[:limit]
+            size = sum(len(payload) for _, payload in batch) + OVERHEAD * len(batch)
+            self._size -= size
+        if self._is_ipv6:
+            for index, (source, payload) in enumerate(batch):
+                if ":" in source[0]:
+                    batch[index] = (shown(self.family, source), payload)
+        return batch, size - OVERHEAD * len(batch)
 
     @property
     def has_next(self) -> bool:
@@ -122,6 +149,25 @@ class DatagramSocket(InternetSocket):
 
     # What goes.
 
+    def bind(self, address: Any, /) -> None:
+        super().bind(address)
+        self._settle()
+
+    def bind_anywhere(self) -> None:
+        if not self.is_bound:
+            super().bind_anywhere()
+            self._settle()
+
+    def _settle(self) -> None:
+        """Note what is asked for at each datagram."""
+        ip, port = self.local
+        is_for_all = self.is_bound and (ip == ANY_IPV4 or (ip == ANY_IPV6 and not self.v6only))
+        self.takes_all = is_for_all and self.remote is None
+        self.takes_ipv6 = self._is_ipv6
+        own = [ip for ip in self.kernel.host.addresses if ":" not in ip]
+        may_send = is_for_all and len(own) == 1 and not self._shut & 2
+        self._source = (own[0], port) if may_send else None
+
     def connect_ex(self, address: Any, /) -> int:
         if self.descriptor < 0:
             return errno.EBADF
@@ -139,6 +185,7 @@ class DatagramSocket(InternetSocket):
         self.ports.remove(self)
         self.local, self.remote = (source, self.local[1]), (ip, port)
         self.ports.add(self)
+        self._settle()
         return 0
 
     def send(self, data: Any, flags: int = 0, /) -> int:
@@ -155,6 +202,30 @@ class DatagramSocket(InternetSocket):
         if not to[1]:
             raise error_of(errno.EINVAL)
         return self._send(data, to)
+
+    def send_to(self, data: Buffer, address: Any) -> int:
+        """Do as `sendto`; an IPv4 address is (ip, port) on a socket of IPv6, too."""
+        source = self._source
+        # The usual case without the way around, of which half the time is to ask again what is
+        # known of the socket and of the address.
+        if source is not None and type(data) is bytes and len(address) == 2:
+            ip, port = address
+            if (
+                (ip in PLAIN_HOSTS or is_plain_host(ip))
+                and ip != source[0]
+                and type(address) is tuple
+                and type(port) is int
+                and 0 < port < 65536
+                and len(data) <= LONGEST_IPV4
+                and not self._error
+            ):
+                code = self._send_out(Packet(DATAGRAM, source, address, data))
+                if code:
+                    raise error_of(code)
+                return len(data)
+        if self._is_ipv6 and ":" not in address[0]:
+            address = (f"::ffff:{address[0]}", address[1])
+        return self.sendto(data, address)
 
     def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, /) -> int:
         return self.send(b"".join(buffers), flags)
@@ -206,6 +277,7 @@ class DatagramSocket(InternetSocket):
             (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF),
         ):  # a host has one interface: whichever is asked for, that is it
             super().setsockopt(level, option, value)
+            self._settle()
             self._room = self.buffer_size(socket.SO_RCVBUF)
 
     def _change_membership(self, group: str, joins: bool) -> None:
@@ -250,6 +322,7 @@ class DatagramSocket(InternetSocket):
     def shutdown(self, how: int, /) -> None:
         self.check_open()
         self._shut |= (1, 2, 3)[how]
+        self._settle()
         self.changed()
         if self.remote is None:
             raise error_of(errno.ENOTCONN)
@@ -258,6 +331,7 @@ class DatagramSocket(InternetSocket):
         """Give the descriptor and the port back, and leave all groups."""
         if not self.release():
             return
+        self._source = None
         for group in tuple(self._groups):
             self._change_membership(group, False)
         if self.is_bound:
@@ -267,33 +341,18 @@ class DatagramSocket(InternetSocket):
 class SimulatedBatches:
     """Many datagrams of one socket by one call; see `DatagramBatches`."""
 
-    __slots__ = ("_is_ipv6", "_sock")
+    __slots__ = ("_is_ipv6", "receive", "send_to")
 
     def __init__(self, sock: DatagramSocket) -> None:
-        self._sock = sock
         self._is_ipv6 = sock.family == socket.AF_INET6
-
-    def receive(self, limit: int) -> tuple[list[Datagram], int]:
-        data, address = self._sock.recvfrom(_WHOLE)
-        batch: list[Datagram] = []
-        count = 0
-        while True:
-            if self._is_ipv6 and address[0].startswith("::ffff:"):
-                address = peer_of(address)
-            count += len(data)
-            batch.append((address, data))
-            # An error that came amid them is told the next time, as recvmmsg(2) does.
-            if len(batch) >= limit or not self._sock.has_next:
-                return batch, count
-            data, address = self._sock.recvfrom(_WHOLE)
+        self.receive = sock.take_out
+        self.send_to = sock.send_to
 
     def send(self, datagrams: Sequence[tuple[Any, Buffer]]) -> tuple[int, int]:
         count = size = 0
         try:
             for address, data in datagrams:
-                if self._is_ipv6 and ":" not in address[0]:
-                    address = (f"::ffff:{address[0]}", address[1])
-                size += self._sock.sendto(data, address)
+                size += self.send_to(data, address)
                 count += 1
         except OSError:
             if not count:

@@ -27,16 +27,25 @@ class GroupPacket(Packet):
 class DatagramTable:
     """All of a kernel's datagram sockets, by port."""
 
+    __slots__ = ("_alone", "_kernel", "_random", "ports")
+
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._random = kernel.random
         self.ports = PortTable(kernel.random, for_streams=False)
+        self._alone = cast("dict[int, DatagramSocket]", self.ports.alone)
 
     def _holders(self, port: int) -> tuple[DatagramSocket, ...]:
         return cast("tuple[DatagramSocket, ...]", self.ports.holders(port))
 
     def receive(self, packet: Packet) -> None:
         """Give a datagram to whom it is for; who is not there is told of."""
+        sock = self._alone.get(packet.destination[1])
+        # The usual case first: nothing is to be asked but whether it is of the family.
+        if sock is not None and sock.takes_all and type(packet) is Packet:
+            if sock.takes_ipv6 or ":" not in packet.destination[0]:
+                sock.take(packet.source, packet.payload)
+                return
         if isinstance(packet, GroupPacket):
             self.receive_for_group(packet.group, packet)
             return

@@ -64,27 +64,38 @@ class PortTable:
     SO_REUSEADDR alone, as multicast wants it.
     """
 
-    __slots__ = ("_by_port", "_for_streams", "_random")
+    __slots__ = ("_for_streams", "_random", "_shared", "alone")
 
     def __init__(self, random: Random, for_streams: bool) -> None:
-        self._by_port: dict[int, dict[Bound, None]] = {}
+        # Who has a port for himself, as most have; it may be read. And those who share one.
+        self.alone: dict[int, Bound] = {}
+        self._shared: dict[int, dict[Bound, None]] = {}
         self._random = random
         self._for_streams = for_streams
 
     def holders(self, port: int) -> tuple[Bound, ...]:
         """Return who has a port."""
-        return tuple(self._by_port.get(port, ()))
+        alone = self.alone.get(port)
+        return tuple(self._shared.get(port, ())) if alone is None else (alone,)
 
     def add(self, bound: Bound) -> None:
         """Note one that has its port already."""
-        self._by_port.setdefault(bound.local[1], {})[bound] = None
+        port = bound.local[1]
+        if port in self._shared:
+            self._shared[port][bound] = None
+        elif self.alone.setdefault(port, bound) is not bound:
+            self._shared[port] = {self.alone.pop(port): None, bound: None}
 
     def remove(self, bound: Bound) -> None:
         """Forget one."""
         port = bound.local[1]
-        holders = self._by_port.get(port)
-        if holders is not None and holders.pop(bound, self) is None and not holders:
-            del self._by_port[port]
+        holders = self._shared.get(port)
+        if holders is not None:
+            holders.pop(bound, None)
+            if len(holders) == 1:
+                [self.alone[port]] = self._shared.pop(port)
+        elif self.alone.get(port) is bound:
+            del self.alone[port]
 
     def bind(self, bound: Bound, ip: str, port: int) -> None:
         """Give a port of an address (0: any free one); OSError (EADDRINUSE) if it is taken."""
@@ -101,7 +112,7 @@ class PortTable:
         for port in self.ephemeral():
             bound.local = (ip, port)
             # Not one that could be shared: nobody asked for a port of another's.
-            if port not in self._by_port:
+            if port not in self.alone and port not in self._shared:
                 return
         for port in self.ephemeral():
             bound.local = (ip, port)
@@ -117,7 +128,7 @@ class PortTable:
 
     def is_free_for(self, bound: Bound) -> bool:
         """Tell whether one may have the port that it names."""
-        for other in self._by_port.get(bound.local[1], ()):
+        for other in self.holders(bound.local[1]):
             if other is not bound and overlap(bound, other) and not self._share(bound, other):
                 return False
         return True

@@ -40,6 +40,25 @@ def is_multicast(ip: str) -> bool:
     return ip.startswith("ff") if ":" in ip else 224 <= int(ip.partition(".")[0]) <= 239
 
 
+# Those that `is_plain_host` has said yes to; to be looked into before it is asked.
+PLAIN_HOSTS: dict[str, None] = {}
+MOST_PLAIN_HOSTS = 65536
+
+
+def is_plain_host(text: str) -> bool:
+    """Tell whether a text is the ip of one other machine, IPv4 in its one form."""
+    try:
+        is_plain = ":" not in text and canonical_ip(text) == text
+    except OSError:
+        return False
+    if not is_plain or text == ANY_IPV4 or is_loopback(text) or is_multicast(text):
+        return False
+    if len(PLAIN_HOSTS) >= MOST_PLAIN_HOSTS:
+        PLAIN_HOSTS.clear()
+    PLAIN_HOSTS[text] = None
+    return True
+
+
 def endpoint_of(family: int, address: Any, call: str) -> Endpoint:
     """Return what an address says that a call on a socket of a family was given.
 
