@@ -19,7 +19,7 @@ from kit.hosts import (
     two_hosts,
 )
 from rawserver.simulation.connection import ESTABLISHED, FIN_WAIT_SECONDS, TIME_WAIT_SECONDS
-from rawserver.simulation.packet import ACK, DATA, FIN, SYN, SYN_ACK, Packet
+from rawserver.simulation.packet import ACK, DATA, FIN, SEGMENT, SYN, SYN_ACK, Packet
 from rawserver.simulation.rules import DROP, PASS, Deliver, Fail, Verdict, between
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
@@ -371,6 +371,28 @@ def test_much_is_acknowledged_at_once() -> None:
     caller.send(bytes(4000))
     world.run(seconds=2 * LATENCY + 0.001)
     assert caller.unacknowledged < 4000
+
+
+def test_only_what_was_lost_is_sent_again() -> None:
+    world, one, other = two_hosts()
+    caller, callee = joined(world, one, other)
+    seen: list[int] = []
+
+    def lose_some(packet: Packet) -> Verdict:
+        if packet.kind != DATA:
+            return PASS
+        seen.append(packet.sequence)
+        return DROP if len(seen) in (2, 5, 6) else PASS
+
+    world.fabric.rules.add(lose_some)
+    began = world.now
+    caller.send(bytes(9 * SEGMENT))
+    world.run(condition=lambda: caller.unacknowledged == 0, seconds=5.0)
+    assert len(read_all(callee)) == 9 * SEGMENT
+    again = [sequence for n, sequence in enumerate(seen) if sequence in seen[:n]]
+    assert sorted(again) == [seen[1], seen[4], seen[5]]
+    # Two round trips, and no time-out.
+    assert world.now - began < 0.2
 
 
 def test_data_that_is_sent_again_in_vain_ends_nothing() -> None:

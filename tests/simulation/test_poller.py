@@ -7,6 +7,7 @@ from kit.hosts import LATENCY, OTHER, calling, code_of, joined, listening, two_h
 from rawserver import RawServer
 from rawserver.engine.network import READABLE, WRITABLE
 from rawserver.simulation.host import TURN_SECONDS
+from rawserver.simulation.packet import ACK, DATA
 
 
 def test_it_waits_for_what_comes_and_time_passes() -> None:
@@ -186,3 +187,56 @@ def test_what_is_done_to_a_connection_from_outside_is_told_soon() -> None:
     told[0].close()
     world.run(seconds=1.0)
     assert told[1:] == ["lost", "lost"]
+
+
+class Exchange:
+    """Answers with `answer`, or with nothing."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+        self.connection: Any = None
+
+    def connection_made(self, connection: Any) -> None:
+        self.connection = connection
+
+    def external_connection_made(self, connection: Any) -> None:
+        pass
+
+    def data_came_in(self, connection: Any, data: bytes) -> None:
+        if self.answer:
+            connection.write(self.answer)
+
+
+def packets_back(answer: bytes, is_paused: bool = False) -> list[tuple[float, int]]:
+    """Return when, in round trips, and of which kind packets come after 4000 bytes were sent."""
+    world, one, other = two_hosts()
+    caller = Exchange(b"")
+    other.boot(lambda raw: raw.start_listening(raw.create_serversocket(80), Exchange(answer)))
+    one.boot(lambda raw: raw.start_connection((OTHER, 80), caller))
+    world.run(seconds=0.5)
+    came: list[tuple[float, int]] = []
+    sent_at = world.now
+
+    def note(entry: Any) -> None:
+        when, _, packet = entry
+        if packet.source[0] == OTHER:
+            came.append((round((when - sent_at) / LATENCY / 2, 2), packet.kind))
+
+    world.trace.sinks.append(note)
+    caller.connection.write(bytes(4000))
+    if is_paused:
+        other.pause()
+    world.run(seconds=0.5)
+    return came
+
+
+def test_what_a_turn_says_acknowledges_what_it_has_read() -> None:
+    assert packets_back(b"x") == [(1.0, DATA)]
+
+
+def test_what_a_turn_reads_in_silence_is_acknowledged_after_it() -> None:
+    assert packets_back(b"") == [(1.0, ACK)]
+
+
+def test_the_kernel_of_a_process_that_is_stopped_acknowledges() -> None:
+    assert packets_back(b"x", is_paused=True) == [(1.0, ACK)]

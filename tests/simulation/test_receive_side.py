@@ -97,3 +97,15 @@ def test_any_order_and_any_repetition_comes_out_right(seed: int, length: int) ->
         if side.size and chance.random() < 0.5:
             got += side.read(chance.randrange(1, 50))
     assert got + (side.read(1000) if side.size else b"") == data
+
+
+def test_it_tells_what_has_come_beyond_a_hole() -> None:
+    side = ReceiveSide(1000)
+    assert side.early_ranges() == ()
+    side.take(21, b"0123456789")
+    side.take(51, b"0123456789")
+    assert side.early_ranges() == ((21, 31), (51, 61))
+    side.take(31, b"0123456789")
+    assert side.early_ranges() == ((21, 41), (51, 61))
+    side.take(1, b"0123456789" * 2)
+    assert side.early_ranges() == ((51, 61),)

@@ -44,7 +44,7 @@ def begun(
     side = SendSide(connection, capacity, SEGMENT)  # type: ignore[arg-type]
     side.begin(SYN)
     side.no_delay = True
-    side.take_acknowledgement(1, window, False)
+    side.take_acknowledgement(1, window)
     assert connection.take() == [(SYN, 0, 0)]
     return connection, side
 
@@ -54,7 +54,7 @@ def test_a_little_goes_at_once() -> None:
     assert side.write(b"hello", False) == 5
     assert connection.take() == [(DATA, 1, 5)]
     assert side.size == 5
-    side.take_acknowledgement(6, 1000, True)
+    side.take_acknowledgement(6, 1000)
     assert side.size == 0
     assert side.deadline == inf
 
@@ -69,7 +69,7 @@ def test_much_goes_as_far_as_the_congestion_window_and_the_buffer() -> None:
     acknowledged = 1
     while acknowledged < 50_001:
         acknowledged = 1 + len(connection.payload)
-        side.take_acknowledgement(acknowledged, 1 << 20, True)
+        side.take_acknowledgement(acknowledged, 1 << 20)
     assert connection.payload == data[:50_000]
     assert side.window > FIRST_WINDOW
     assert side.is_writable
@@ -85,22 +85,22 @@ def test_what_the_peer_takes_bounds_it_and_it_is_asked_when_it_takes_nothing() -
     connection, side = begun(window=3000)
     side.write(bytes(10_000), False)
     assert connection.take() == [(DATA, 1, 2 * SEGMENT)]
-    side.take_acknowledgement(1 + 2 * SEGMENT, 3000 - 2 * SEGMENT, True)
+    side.take_acknowledgement(1 + 2 * SEGMENT, 3000 - 2 * SEGMENT)
     assert connection.take() == [(DATA, 1 + 2 * SEGMENT, 3000 - 2 * SEGMENT)]
-    side.take_acknowledgement(3001, 0, True)
+    side.take_acknowledgement(3001, 0)
     assert connection.take() == []
     connection.world.run(seconds=20.0)
     probes = connection.take()
     assert 2 <= len(probes) <= 8
     assert set(probes) == {(PROBE, 3000, 0)}
-    side.take_acknowledgement(3001, 5000, True)
+    side.take_acknowledgement(3001, 5000)
     assert connection.take() == [(DATA, 3001, 3 * SEGMENT)]
 
 
 def test_a_peer_that_does_not_answer_probes_is_given_up() -> None:
     connection, side = begun(window=1)
     side.write(b"ab", False)
-    side.take_acknowledgement(2, 0, True)
+    side.take_acknowledgement(2, 0)
     connection.world.run(seconds=3000.0)
     assert connection.has_timed_out
 
@@ -112,7 +112,7 @@ def test_small_ones_wait_for_what_is_under_way_unless_they_shall_not() -> None:
     side.write(b"b", False)
     side.write(b"c", False)
     assert connection.take() == [(DATA, 1, 1)]
-    side.take_acknowledgement(2, 1000, True)
+    side.take_acknowledgement(2, 1000)
     assert connection.take() == [(DATA, 2, 2)]
     side.no_delay = True
     side.write(b"d", False)
@@ -125,7 +125,7 @@ def test_more_to_come_holds_a_part_of_a_segment_back_for_a_while() -> None:
     assert connection.take() == []
     side.write(b"body", False)
     assert connection.take() == [(DATA, 1, 10)]
-    side.take_acknowledgement(11, 1000, True)
+    side.take_acknowledgement(11, 1000)
     side.write(b"header", True)
     connection.world.run(seconds=0.3)
     assert connection.take() == [(DATA, 11, 6)]
@@ -136,9 +136,9 @@ def test_the_end_comes_after_all_that_was_written() -> None:
     side.write(b"1234567", False)
     side.finish()
     assert connection.take() == [(DATA, 1, 5)]
-    side.take_acknowledgement(6, 100, True)
+    side.take_acknowledgement(6, 100)
     assert connection.take() == [(DATA, 6, 2), (FIN, 8, 0)]
-    side.take_acknowledgement(9, 100, True)
+    side.take_acknowledgement(9, 100)
     assert side.size == 0
 
 
@@ -154,30 +154,62 @@ def test_what_is_not_acknowledged_is_sent_again_and_again_and_given_up() -> None
     assert 10 <= len(connection.take()) <= 16
 
 
-def test_three_duplicates_send_the_first_again_and_halve_the_window() -> None:
+def part(first: int, last: int) -> tuple[int, int]:
+    """The segments from one to another, as what has come beyond a hole."""
+    return 1 + first * SEGMENT, 1 + last * SEGMENT
+
+
+def test_what_three_have_overtaken_is_sent_again_and_the_window_halved() -> None:
     connection, side = begun(burst=SEGMENT)
     side.write(bytes(10 * SEGMENT), False)
     connection.take()
-    for _ in range(3):
-        side.take_acknowledgement(1, 1 << 20, True)
+    for last in (2, 3):
+        side.take_acknowledgement(1, 1 << 20, (part(1, last),))
+        assert connection.take() == []
+    side.take_acknowledgement(1, 1 << 20, (part(1, 4),))
     assert connection.take() == [(DATA, 1, SEGMENT)]
     assert side.window == 5 * SEGMENT
-    side.take_acknowledgement(1, 1 << 20, True)
+    side.take_acknowledgement(1, 1 << 20, (part(1, 4), part(6, 7)))
     assert connection.take() == []
-    # Another hole is filled at once, without three more.
-    side.take_acknowledgement(1 + 4 * SEGMENT, 1 << 20, True)
-    assert connection.take() == [(DATA, 1 + 4 * SEGMENT, SEGMENT)]
-    side.take_acknowledgement(1 + 10 * SEGMENT, 1 << 20, True)
+    # Another hole is filled as soon as three are beyond it.
+    side.take_acknowledgement(1 + 4 * SEGMENT, 1 << 20, (part(6, 9),))
+    assert connection.take() == [
+        (DATA, 1 + 4 * SEGMENT, SEGMENT),
+        (DATA, 1 + 5 * SEGMENT, SEGMENT),
+    ]
+    side.take_acknowledgement(1 + 10 * SEGMENT, 1 << 20)
     assert side.size == 0
+    assert side.window == 5 * SEGMENT
 
 
-def test_a_window_update_is_no_duplicate() -> None:
+def test_what_came_twice_is_not_taken_for_a_loss() -> None:
     connection, side = begun(burst=SEGMENT)
     side.write(bytes(10 * SEGMENT), False)
     connection.take()
-    for more in range(1, 6):
-        side.take_acknowledgement(1, (1 << 20) + more, True)
+    for _ in range(10):
+        side.take_acknowledgement(1, 1 << 20)
     assert connection.take() == []
+    assert side.window == FIRST_WINDOW
+
+
+def test_what_is_there_already_is_not_sent_again_after_an_outage() -> None:
+    connection, side = begun(burst=SEGMENT)
+    side.write(bytes(4 * SEGMENT), False)
+    connection.take()
+    side.take_acknowledgement(1, 1 << 20, (part(2, 3),))
+    connection.world.run(seconds=1.1)
+    assert set(connection.take()) == {(DATA, 1, SEGMENT)}
+    side.take_acknowledgement(1 + SEGMENT, 1 << 20, (part(2, 3),))
+    sent = connection.take()
+    assert [sequence for _, sequence, _ in sent] == [1 + SEGMENT, 1 + 3 * SEGMENT]
+
+
+def test_what_is_beyond_a_hole_makes_room_in_the_window() -> None:
+    connection, side = begun(burst=SEGMENT)
+    side.write(bytes(12 * SEGMENT), False)
+    assert len(connection.take()) == 10
+    side.take_acknowledgement(1, 1 << 20, (part(1, 2),))
+    assert connection.take() == [(DATA, 1 + 10 * SEGMENT, SEGMENT)]
 
 
 def test_after_an_outage_all_is_sent_again_as_the_window_grows() -> None:
@@ -186,10 +218,10 @@ def test_after_an_outage_all_is_sent_again_as_the_window_grows() -> None:
     connection.take()
     connection.world.run(seconds=1.1)
     assert set(connection.take()) == {(DATA, 1, SEGMENT)}
-    side.take_acknowledgement(1 + SEGMENT, 1 << 20, True)
+    side.take_acknowledgement(1 + SEGMENT, 1 << 20)
     sent = connection.take()
     assert [sequence for _, sequence, _ in sent] == [1 + SEGMENT, 1 + 2 * SEGMENT]
-    side.take_acknowledgement(1 + 3 * SEGMENT, 1 << 20, True)
+    side.take_acknowledgement(1 + 3 * SEGMENT, 1 << 20)
     assert len(connection.take()) >= 2
 
 
@@ -197,7 +229,7 @@ def test_nonsense_is_passed_over() -> None:
     connection, side = begun()
     side.write(b"hello", False)
     connection.take()
-    side.take_acknowledgement(100, 1000, True)
+    side.take_acknowledgement(100, 1000)
     assert side.size == 5
     side.drop()
     connection.world.run(seconds=100.0)

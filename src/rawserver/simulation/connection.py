@@ -123,6 +123,8 @@ class Connection:
         window = receive_side.window()
         acknowledged = receive_side.next if self.state != SYN_SENT else 0
         packet = Packet(kind, self.local, self.remote, payload, sequence, acknowledged, window)
+        if receive_side.has_hole:
+            packet.sacked = receive_side.early_ranges()
         if self._is_local:
             self._kernel.send_to_itself(packet)
         else:
@@ -144,7 +146,7 @@ class Connection:
             self.acknowledge()  # it did not hear us the first time
             return
         send_side = self.send_side
-        send_side.take_acknowledgement(packet.acknowledged, packet.window, kind == ACK)
+        send_side.take_acknowledgement(packet.acknowledged, packet.window, packet.sacked)
         if self.state >= FIN_WAIT_1 or self.state == CLOSED:
             self._closing_went_on()
         if kind == DATA:
@@ -167,7 +169,7 @@ class Connection:
         if self.state == SYN_SENT:
             if kind == SYN_ACK and packet.acknowledged == 1:
                 self.state = ESTABLISHED
-                self.send_side.take_acknowledgement(1, packet.window, False)
+                self.send_side.take_acknowledgement(1, packet.window)
                 self.acknowledge()
                 self._tell()
             elif kind == SYN:
@@ -188,7 +190,7 @@ class Connection:
         queue = self.queue
         if queue is None:
             self.state = ESTABLISHED
-            self.send_side.take_acknowledgement(1, packet.window, False)
+            self.send_side.take_acknowledgement(1, packet.window)
             self._tell()
             return kind != SYN_ACK
         if kind == SYN_ACK:
@@ -219,18 +221,31 @@ class Connection:
         if receive_side.fin_at is not None:
             self._fin_came()
         self._not_acknowledged += length
-        if not has_more or had_hole or self._is_local or self._not_acknowledged >= 2 * SEGMENT:
+        if not has_more or had_hole or self._is_local:
             self.acknowledge()
+            if has_more:
+                self._tell()
+            return
+        self._tell()
+        # What is said meanwhile acknowledges it, too (RFC 9293, section 3.8.6.3).
+        if self._not_acknowledged >= 2 * SEGMENT:
+            if not self._is_answered_soon():
+                self.acknowledge_rest()
         elif not self._ack_is_due:
-            # What is said meanwhile acknowledges it, too (RFC 9293, section 3.8.6.3).
             self._ack_is_due = True
             at = self.world.now + ACK_SECONDS
             self.world.kernel_timers.call_at(at, self._acknowledge_in_time)
-        if has_more:
-            self._tell()
+
+    def _is_answered_soon(self) -> bool:
+        socket = self.socket
+        return socket is not None and any(one.answers_soon(self) for one in socket.watchers)
 
     def _acknowledge_in_time(self) -> None:
         self._ack_is_due = False
+        self.acknowledge_rest()
+
+    def acknowledge_rest(self) -> None:
+        """Tell the peer what has been received, unless it has been told meanwhile."""
         if self._not_acknowledged and self.state != CLOSED:
             self.acknowledge()
 

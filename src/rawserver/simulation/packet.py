@@ -33,7 +33,8 @@ class Packet:
     """One packet, or a burst of a stream's segments that travel as one; never changed once sent.
 
     `size` is its bytes on the wire: the payload and a header of IP and TCP (40, IPv6 60) for each
-    segment of a burst, of IP and UDP (28, 48), or what an ICMP message has (56, 96).
+    segment of a burst, of IP and UDP (28, 48), or what an ICMP message has (56, 96). `sacked` is
+    what its sender has received beyond `acknowledged`, from and up to where (RFC 2018).
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Packet:
         "error",
         "kind",
         "payload",
+        "sacked",
         "sequence",
         "size",
         "source",
@@ -66,6 +68,7 @@ class Packet:
         self.sequence = sequence
         self.acknowledged = acknowledged
         self.window = window
+        self.sacked: tuple[tuple[int, int], ...] = ()
         self.about: Packet | None = None
         self.error = 0
         length = len(payload)
@@ -97,6 +100,7 @@ def readdressed(packet: Packet, source: Endpoint, destination: Endpoint) -> Pack
         packet.acknowledged,
         packet.window,
     )
+    copy.sacked = packet.sacked
     copy.about = packet.about
     copy.error = packet.error
     return copy

@@ -12,6 +12,7 @@ from rawserver.engine.rawserver import RawServer
 from rawserver.simulation.description import ERROR, HANG_UP, Description, error_of
 
 if TYPE_CHECKING:
+    from rawserver.simulation.connection import Connection
     from rawserver.simulation.kernel import Kernel
 
 # Doubles of some thousand seconds are exact to 1e-12: a task that is due is so at this past it.
@@ -27,12 +28,15 @@ class SimulatedPoller:
     """
 
     __slots__ = (
-        "_candidates", "_due", "_found", "_free_at", "_is_soon", "_kernel", "_paused", "_pending",
-        "_random", "_raw_server", "_tie", "_turning", "_wanted", "_world",
+        "_candidates", "_due", "_found", "_free_at", "_host", "_is_soon", "_kernel", "_meter",
+        "_paused", "_pending", "_random", "_raw_server", "_readers", "_tie", "_turning", "_wanted",
+        "_world",
     )  # fmt: skip
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._host = kernel.host
+        self._meter = kernel.host.meter
         self._world = kernel.world
         self._random = kernel.random
         self._tie = kernel.random.random()
@@ -46,6 +50,8 @@ class SimulatedPoller:
         # The times at which the world will call, a heap; when the RawServer wants to be turned
         # though nothing is ready; when the last turn is over.
         self._pending: list[float] = []
+        # Those whose acknowledgement waits for what the turn that is due now says.
+        self._readers: list[Connection] = []
         self._due = inf
         self._free_at = 0.0
         self._turning = self._is_soon = False
@@ -101,6 +107,21 @@ class SimulatedPoller:
                 if self._raw_server is not None and not self._turning:
                     self._call_soon()
 
+    def answers_soon(self, connection: Connection) -> bool:
+        """Acknowledge what came on a connection after the turn that is about to read it.
+
+        What that turn says acknowledges it, too. False, and nothing is done, if none is due now.
+        """
+        if not self._is_soon or self._paused:
+            return False
+        self._readers.append(connection)
+        return True
+
+    def _acknowledge(self) -> None:
+        readers, self._readers = self._readers, []
+        for connection in readers:
+            connection.acknowledge_rest()
+
     # Polling.
 
     def poll(self, timeout_seconds: float | None) -> Sequence[tuple[int, int]]:
@@ -108,8 +129,7 @@ class SimulatedPoller:
             return self._found
         world = self._world
         deadline = inf if timeout_seconds is None else world.now + timeout_seconds
-        host = self._kernel.host
-        world.pass_by(host.turn_seconds + host.meter.take())
+        world.pass_by(self._host.turn_seconds + self._meter.take())
         while True:
             if self._candidates:
                 found = self._take()
@@ -128,6 +148,8 @@ class SimulatedPoller:
     def _take(self) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
         candidates, wanted = self._candidates, self._wanted
+        if not candidates:
+            return found
         # A copy: threads of a test may wake it meanwhile.
         for descriptor, description in [*candidates.items()]:
             events = description.poll_events() & wanted[descriptor]
@@ -210,6 +232,8 @@ class SimulatedPoller:
     def _soon(self) -> None:
         self._is_soon = False
         self._look()
+        if self._readers:
+            self._acknowledge()
 
     def _called(self) -> None:
         heappop(self._pending)
@@ -228,15 +252,15 @@ class SimulatedPoller:
             self._call_at(self._due)
 
     def _turn(self, raw_server: RawServer, found: list[tuple[int, int]]) -> None:
-        host = self._kernel.host
-        host.meter.take()  # what somebody else spent
+        meter = self._meter
+        meter.take()  # what somebody else spent
         self._found = found
         self._turning = True
         try:
             raw_server.listen_once(0.0)
         finally:
             self._turning = False
-            self._free_at = self._world.now + host.turn_seconds + host.meter.take()
+            self._free_at = self._world.now + self._host.turn_seconds + meter.take()
         if raw_server.doneflag.is_set():
             raw_server.close()
         else:

@@ -43,6 +43,21 @@ class ReceiveSide:
         """Whether something has come before what it follows."""
         return bool(self._early)
 
+    def early_ranges(self) -> tuple[tuple[int, int], ...]:
+        """Return what has come before what it follows, from and up to where (RFC 2018).
+
+        All of it: an acknowledgement with time stamps has room for three, but each tells of what
+        came last, and so its receiver knows them all in the end.
+        """
+        ranges: list[tuple[int, int]] = []
+        for begin, payload in self._early:
+            end = begin + len(payload)
+            if ranges and begin <= ranges[-1][1]:
+                begin, before = ranges.pop()
+                end = max(end, before)
+            ranges.append((begin, end))
+        return tuple(ranges)
+
     @property
     def is_finished(self) -> bool:
         """Whether the peer's end has come, and all before it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from rawserver.simulation.flight import Flight, Range, find_lost, note_sacked, on_their_way
 from rawserver.simulation.packet import DATA, FIN, PROBE, SEGMENT, SYN, SYN_ACK
 from rawserver.simulation.round_trips import RoundTrips
 
@@ -19,37 +20,18 @@ SYN_ACK_RETRIES = 5
 RETRIES = 15
 # MSG_MORE holds a part of a segment back for so long (Linux: tcp(7), TCP_CORK).
 CORK_SECONDS = 0.2
-# Duplicate acknowledgements that say that a segment is lost (RFC 5681, section 3.2).
-DUPLICATES = 3
-
-
-class Flight:
-    """A packet that is under way, from `sequence` up to `end`; SYN and FIN count as one byte."""
-
-    __slots__ = ("again", "end", "kind", "payload", "sent_at", "sequence")
-
-    def __init__(
-        self, kind: int, sequence: int, end: int, payload: bytes | memoryview, now: float
-    ) -> None:
-        self.kind = kind
-        self.sequence = sequence
-        self.end = end
-        self.payload = payload
-        self.sent_at = now
-        self.again = False
 
 
 class SendSide:
-    """One direction of a connection, at the end that sends (RFC 9293, RFC 5681, RFC 6298).
+    """One direction of a connection, at the end that sends (RFC 9293, RFC 6675, RFC 6298).
 
     Sequence numbers count from 0 and never wrap; the SYN is 0. `capacity` is of the buffer, bytes.
     """
 
     __slots__ = (
-        "_connection", "_corked_until", "_duplicates", "_flights", "_lost_before", "_recover",
-        "_timer_at", "_tries", "_unanswered", "_unsent", "acknowledged", "capacity", "deadline",
-        "edge", "end", "fin_at", "next", "no_delay", "segment", "slow_start_until", "trips",
-        "window",
+        "_connection", "_corked_until", "_flights", "_has_holes", "_recover", "_timer_at", "_tries",
+        "_unanswered", "_unsent", "acknowledged", "capacity", "deadline", "edge", "end", "fin_at",
+        "next", "no_delay", "segment", "slow_start_until", "trips", "window",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, capacity: int, segment: int) -> None:
@@ -68,10 +50,10 @@ class SendSide:
         # Lists, as they are short: an empty deque is as large as ten of them.
         self._unsent: list[bytes | memoryview] = []
         self._flights: list[Flight] = []
-        self._duplicates = 0
-        # While what was lost is sent again: up to where, and what was sent before is lost.
+        # Whether any of them is marked, as there or as lost.
+        self._has_holes = False
+        # While what was lost is sent again: up to where.
         self._recover = -1
-        self._lost_before = 0.0
         # When it is too late for an acknowledgement; when the world calls to look.
         self.deadline = inf
         self._timer_at = inf
@@ -147,7 +129,7 @@ class SendSide:
             self._set_deadline()
 
     def _may_send(self, burst: int) -> int:
-        begun = self.next - self.acknowledged
+        begun = on_their_way(self._flights) if self._has_holes else self.next - self.acknowledged
         pending = (self.end if self.fin_at is None else self.fin_at) - self.next
         segment = self.segment
         allowed = min(self.window - begun, self.edge - self.next, burst)
@@ -190,8 +172,10 @@ class SendSide:
 
     # What the peer says.
 
-    def take_acknowledgement(self, acknowledged: int, window: int, is_pure: bool) -> None:
-        """Note what the peer has received and how much more it takes."""
+    def take_acknowledgement(
+        self, acknowledged: int, window: int, sacked: tuple[Range, ...] = ()
+    ) -> None:
+        """Note what the peer has received, in order and beyond, and how much more it takes."""
         if acknowledged > self.next:
             return
         edge = acknowledged + window
@@ -205,12 +189,11 @@ class SendSide:
             self._tries = 0
             if not self._flights:
                 self.deadline = inf
-        elif is_pure and self._flights and acknowledged == self.acknowledged:
-            self._duplicates += 1
-            # With little under way there never are three (RFC 5827).
-            if self._duplicates >= min(DUPLICATES, max(1, len(self._flights) - 1)):
-                self._lose_one()
-            return
+        if sacked:
+            self._has_holes = True
+            note_sacked(self._flights, sacked)
+        if self._has_holes:
+            self._repair()
         if self._unsent or self.next == self.fin_at:
             self.transmit()
 
@@ -230,12 +213,16 @@ class SendSide:
             self.trips.measured(self._connection.world.now - last.sent_at)
         count = acknowledged - self.acknowledged
         self.acknowledged = acknowledged
-        self._tries = self._unanswered = self._duplicates = 0
+        self._tries = self._unanswered = 0
         self.deadline = inf
         if flights:
             self._set_deadline()
         if self._recover >= 0:
-            self._go_on_recovering(count)
+            if acknowledged >= self._recover or not flights:
+                self._recover = -1
+                self._has_holes = any(not flight.is_on_its_way for flight in flights)
+            elif self.window < self.slow_start_until:
+                self.window += count
         elif was_full:
             self._grow(count)
         if not was_writable:
@@ -249,43 +236,28 @@ class SendSide:
 
     # Loss.
 
-    def _lose_one(self) -> None:
-        """Send the first again (RFC 5681, section 3.2)."""
-        if self._recover >= 0:
-            return
-        self._duplicates = 0
-        self._halve()
-        self.window = int(self.slow_start_until)
-        self._recover = self.next
-        self._lost_before = 0.0
-        self._send_again(self._flights[0])
+    def _repair(self) -> None:
+        """Send again what is lost, as far as the window lets it (RFC 6675, section 5)."""
+        flights = self._flights
+        if find_lost(flights, self.segment) and self._recover < 0:
+            self._halve()
+            self.window = int(self.slow_start_until)
+            self._recover = self.next
+            self._send_again(next(flight for flight in flights if flight.is_lost))
+        room = self.window - on_their_way(flights)
+        for flight in tuple(flights):
+            if flight.is_lost:
+                room -= flight.end - flight.sequence
+                if room < 0:
+                    break
+                self._send_again(flight)
 
     def _halve(self) -> None:
         under_way = self.next - self.acknowledged
         self.slow_start_until = max(under_way // 2, 2 * self.segment)
 
-    def _go_on_recovering(self, count: int) -> None:
-        if self.acknowledged >= self._recover or not self._flights:
-            self._recover = -1
-            return
-        if self._lost_before:
-            self.window += count
-            self._send_lost_again()
-        else:
-            # Another hole (RFC 6582).
-            self._send_again(self._flights[0])
-
-    def _send_lost_again(self) -> None:
-        room = self.window
-        for flight in tuple(self._flights):
-            if room <= 0:
-                break
-            room -= flight.end - flight.sequence
-            if flight.sent_at < self._lost_before:
-                self._send_again(flight)
-
     def _send_again(self, flight: Flight) -> None:
-        flight.again = True
+        flight.again, flight.is_lost = True, False
         flight.sent_at = self._connection.world.now
         self._connection.emit(flight.kind, flight.sequence, flight.payload)
 
@@ -326,7 +298,9 @@ class SendSide:
             self._halve()
         self.window = self.segment
         self._recover = self.next
-        self._lost_before = self._connection.world.now
+        self._has_holes = True
+        for flight in self._flights:
+            flight.is_lost = not flight.is_sacked
         self._set_deadline()
         self._send_again(first)
 
