@@ -8,7 +8,7 @@ from rawserver.simulation.latency import Constant, Uniform
 from rawserver.simulation.link import Direction, Link
 from rawserver.simulation.loss import RandomLoss
 from rawserver.simulation.packet import SEGMENT, Packet
-from rawserver.simulation.path import MOST_BURST_BYTES, Path, WayOut
+from rawserver.simulation.path import BURST_SECONDS, MOST_BURST_BYTES, Path, WayOut
 
 
 def nowhere(packet: Packet) -> None:
@@ -68,8 +68,8 @@ def test_what_takes_no_time_needs_no_event() -> None:
         (Link(), MOST_BURST_BYTES // SEGMENT),
         (Link(Uniform(1, 2)), MOST_BURST_BYTES // SEGMENT),
         (Link(duplicate=0.1), 1),
-        (Link(bandwidth=100 * SEGMENT * 5), 5),
-        (Link(bandwidth=100 * SEGMENT * 5, queue_bytes=16 * SEGMENT), 2),
+        (Link(bandwidth=SEGMENT * 5.5 / BURST_SECONDS), 5),
+        (Link(bandwidth=SEGMENT * 5.5 / BURST_SECONDS, queue_bytes=16 * SEGMENT), 2),
         (Link(bandwidth=1), 1),
     ],
 )
