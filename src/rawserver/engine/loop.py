@@ -29,6 +29,8 @@ MOST_CLOSING_ROUNDS = 100
 _BOTH = READABLE | WRITABLE
 # A task may be due in a year; what pollers can wait for is counted in milliseconds of 31 bits.
 LONGEST_POLL_SECONDS = 86400.0
+# One for all: of many simulated hosts each would have its own to be fetched from memory.
+DEFAULTS = Config()
 
 
 class Pollable(Protocol):
@@ -49,7 +51,7 @@ class Loop:
         errorfunc: ErrorFunction | None,
     ) -> None:
         self.doneflag: threading.Event = DoneFlag() if doneflag is None else doneflag
-        self.config = Config() if config is None else config
+        self.config = DEFAULTS if config is None else config
         self.network: Network = OsNetwork() if network is None else network
         self.faults = FaultReports(noisy, errorfunc)
         self.poller = self.network.make_poller()

@@ -19,6 +19,8 @@ class Receiver:
     would spin. `descriptor` is -1 once it is stopped.
     """
 
+    __slots__ = ("_paused", "_purpose", "_raw_server", "_rest", "_told", "descriptor")
+
     def __init__(self, raw_server: RawServer, descriptor: int, purpose: str) -> None:
         """`purpose` completes the sentence "cannot ..." in what is reported."""
         self.descriptor = descriptor

@@ -54,6 +54,13 @@ class UdpSocket(Receiver):
     which are not given, and `discarded` those that were taken but not given when it was stopped.
     """
 
+    __slots__ = (
+        "__dict__", "__weakref__", "_batches", "_handler", "_is_ipv6", "_maps_ipv4", "_on_batch",
+        "_on_data", "_on_packed", "_pending", "_receive", "_send_to", "bytes_received",
+        "bytes_sent", "context", "discarded", "dropped", "peer", "received", "sent", "sock",
+        "truncated", "unsendable",
+    )  # fmt: skip
+
     def __init__(self, raw_server: RawServer, sock: Socket, handler: Any, context: object) -> None:
         self.handler = handler
         self.context = context
@@ -70,6 +77,7 @@ class UdpSocket(Receiver):
         self._send_to = sock.sendto if send_to is None else send_to
         # Whether an address of IPv4 is written as one of IPv6 when it is sent to.
         self._maps_ipv4 = self._is_ipv6 and send_to is None
+        self._receive = None if batches is None else batches.receive
         # What the handler has not been given, because it paused amid a batch.
         self._pending: list[Datagram] = []
         super().__init__(raw_server, sock.fileno(), "receive datagrams")
@@ -238,19 +246,23 @@ class UdpSocket(Receiver):
     def ready(self, events: int) -> None:
         """Take what has come, up to a turn's worth; called by the loop."""
         limit = self._raw_server.config.datagrams_per_turn
-        if self._batches is None:
+        if self._receive is None:
             self._receive_singly(limit)
-            return
-        try:
-            if self._on_packed is None:
-                batch, count = self._batches.receive(limit)
+        elif self._on_packed is None:
+            try:
+                batch, count = self._receive(limit)
+            except OSError as error:
+                self._failed(error)
             else:
-                addresses, datagrams, count = self._batches.receive_packed(limit)
+                self._took(batch, count)
+        else:
+            self._receive_packed(limit)
+
+    def _receive_packed(self, limit: int) -> None:
+        try:
+            addresses, datagrams, count = self._batches.receive_packed(limit)  # type: ignore[union-attr]
         except OSError as error:
             self._failed(error)
-            return
-        if self._on_packed is None:
-            self._took(batch, count)
         else:
             self._took_packed(addresses, datagrams, count)
 

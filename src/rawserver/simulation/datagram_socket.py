@@ -44,7 +44,7 @@ class DatagramSocket(InternetSocket):
     """One of UDP. What there is no room for in its buffer is lost."""
 
     __slots__ = (
-        "_error", "_groups", "_is_ipv6", "_queue", "_room", "_send_out", "_shut", "_size",
+        "_error", "_fabric", "_groups", "_is_ipv6", "_queue", "_room", "_shut", "_size",
         "_source", "takes_all", "takes_ipv6",
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ class DatagramSocket(InternetSocket):
         self._shut = 0
         self._groups: dict[str, None] = {}
         self._room = kernel.limits.datagram_buffer
-        self._send_out = kernel.send_out
+        self._fabric = kernel.world.fabric
         # Whether all is its that comes to its port, whomever from, and that of IPv6, too.
         self.takes_all = self.takes_ipv6 = False
         # Whence a datagram of IPv4 comes that it sends, if there is nothing more to find out.
@@ -219,7 +219,7 @@ class DatagramSocket(InternetSocket):
                 and len(data) <= LONGEST_IPV4
                 and not self._error
             ):
-                code = self._send_out(Packet(DATAGRAM, source, address, data))
+                code = self._fabric.send(Packet(DATAGRAM, source, address, data))
                 if code:
                     raise error_of(code)
                 return len(data)

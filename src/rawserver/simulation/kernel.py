@@ -27,6 +27,12 @@ AnySocket = StreamSocket | DatagramSocket | UnixSocket
 class Kernel:
     """What a host's processes and the net know of it; new with each boot."""
 
+    __slots__ = (
+        "_addresses", "_connections", "_first_ipv4", "_first_ipv6", "_is_delivering",
+        "_to_itself", "call_faults", "datagrams", "descriptors", "host", "limits", "random",
+        "send_out", "streams", "world",
+    )  # fmt: skip
+
     def __init__(self, host: Host) -> None:
         self.host = host
         self.world = host.world

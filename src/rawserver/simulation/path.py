@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rawserver.simulation.attachment import Attachment
+from rawserver.simulation.attachment import Attachment, Receiver
 from rawserver.simulation.link import Direction
 from rawserver.simulation.packet import SEGMENT, Packet
 
@@ -19,11 +19,11 @@ MOST_BURST_BYTES = 64 * 1024
 class WayOut:
     """What the paths from one address have in common: the links before the receiver's own.
 
-    `sender` is set if it guards or watches what it sends.
+    `sender` is set if it guards or watches what it sends, `receiver` if somebody is there.
     """
 
     __slots__ = (
-        "delay", "directions", "is_clean", "is_constant", "is_steady", "sender", "up",
+        "delay", "directions", "is_clean", "is_constant", "is_steady", "receiver", "sender", "up",
     )  # fmt: skip
 
     def __init__(
@@ -31,9 +31,11 @@ class WayOut:
         directions: tuple[Direction, ...] = (),
         sender: Attachment | None = None,
         delay: float = 0.0,
+        receiver: Receiver | None = None,
     ) -> None:
         self.directions = directions
         self.sender = sender
+        self.receiver = receiver
         num_limited = 0
         self.is_clean = is_even = True
         for each in directions:

@@ -60,7 +60,8 @@ class Topology:
         self._send = send
         # By source and then by destination.
         self.paths: dict[str, dict[str, Path]] = {}
-        # What those of one source have in common, and how many of them are too many.
+        # What those of one source have in common, unless it is behind a router, and how many of
+        # them are too many.
         self._ways_out: dict[str, WayOut] = {}
         self._limits: dict[str, int] = {}
         self._attachments: dict[str, Attachment] = {}
@@ -162,7 +163,17 @@ class Topology:
             self._forget_some(source, paths)
         there = self._attachments.get(destination) or self.at(destination)
         there.has_paths = True
-        path = paths[destination] = self._path(self.at(source), there)
+        way_out = self._ways_out.get(source)
+        if (
+            way_out is None
+            or there.nat is not None
+            or there.receiver is way_out.receiver
+            or self._links
+        ):
+            path = self._path(self.at(source), there)
+        else:
+            path = Path(there.arrive, self._world.draw_tie(), way_out, there.down)
+        paths[destination] = path
         return path
 
     def _forget_some(self, source: str, paths: dict[str, Path]) -> None:
@@ -179,22 +190,6 @@ class Topology:
         receiver = there.receiver
         if here is there or (receiver is not None and receiver is here.receiver):
             return Path(there.arrive, tie, WayOut((), _watcher(here), LOOPBACK_SECONDS))
-        if here.nat is None and there.nat is None and not self._links:
-            return Path(there.arrive, tie, self._way_out(here), there.down)
-        return self._special_path(tie, here, there)
-
-    def _way_out(self, here: Attachment) -> WayOut:
-        way_out = self._ways_out.get(here.ip)
-        if way_out is None:
-            way_out = self._ways_out[here.ip] = self._way(here, (self._backbone(here.ip),))
-        return way_out
-
-    def _way(self, here: Attachment, then: tuple[Direction, ...]) -> WayOut:
-        up = (here.line.up,) if here.line is not None else ()
-        return WayOut((*up, *then), _watcher(here))
-
-    def _special_path(self, tie: float, here: Attachment, there: Attachment) -> Path:
-        """Return a path that a router or a link of its own may be on."""
         if there.nat is not None and here.receiver is there.nat:
             return Path(there.arrive, tie, WayOut(), there.down)
         if here.nat is not None and here.nat is not there.nat:
@@ -207,6 +202,16 @@ class Topology:
         link = self._links.get((here.ip, there.ip))
         way_out = self._way_out(here) if link is None else self._way(here, (link,))
         return Path(there.arrive, tie, way_out, there.down)
+
+    def _way_out(self, here: Attachment) -> WayOut:
+        way_out = self._ways_out.get(here.ip)
+        if way_out is None:
+            way_out = self._ways_out[here.ip] = self._way(here, (self._backbone(here.ip),))
+        return way_out
+
+    def _way(self, here: Attachment, then: tuple[Direction, ...]) -> WayOut:
+        up = (here.line.up,) if here.line is not None else ()
+        return WayOut((*up, *then), _watcher(here), receiver=here.receiver)
 
     def _backbone(self, source: str) -> Direction:
         direction = self._backbone_of.get(source)
