@@ -134,8 +134,10 @@ class Fabric:
         """
         source = packet.source[0]
         try:
-            path = self._paths[source][packet.destination[0]]
+            path = self._paths[source].get(packet.destination[0])
         except KeyError:
+            path = None
+        if path is None:
             path = self._topology.make_path(source, packet.destination[0])
         if self._handles or not path.is_steady:
             return self._send_specially(path, packet)
@@ -222,14 +224,16 @@ class Fabric:
                     self.drop("queue full", packet)
                     return -1.0
             at += link.constant
-            if link.random is not None:
+            if link.varying is not None:
                 at += link.sample()
+            if link.lost is not None:
                 is_lost = link.loses(packet, at) or is_lost
         down = path.down
         if down is not None:
             at += down.constant
-            if down.random is not None:
+            if down.varying is not None:
                 at += down.sample()
+            if down.lost is not None:
                 is_lost = down.loses(packet, at) or is_lost
         if is_lost:
             self.drop("lost", packet)

@@ -59,7 +59,10 @@ class Normal:
 
     def sample(self, random: Random) -> float:
         """Draw one."""
-        return min(max(random.normalvariate(self.mean, self.deviation), self.least), self.most)
+        seconds = random.normalvariate(self.mean, self.deviation)
+        if seconds < self.least:
+            return self.least
+        return seconds if seconds < self.most else self.most
 
 
 @dataclass(frozen=True, slots=True)
