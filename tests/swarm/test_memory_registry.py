@@ -266,8 +266,9 @@ class Model(RuleBasedStateMachine):
         assert not taken
         if event is Event.STOPPED:
             self.peers.pop(name, None)
-            self._forget_dead()
+            # Whoever is the last to leave still hears how often the torrent was completed.
             told = self._counts(info_hash)
+            self._forget_dead()
             assert result == AnnounceResult(*told)
             return
         packed = address + port.to_bytes(2, "big")
