@@ -197,6 +197,14 @@ def test_no_call_sweeps_a_big_registry_at_once(desk: Desk) -> None:
     assert len(gone) < 10
 
 
+def test_no_place_is_kept_for_a_seed_that_is_the_asker_by_another_address() -> None:
+    registry = make()
+    registry.announce(HASH, peer_id(0), ip(0), 1, 1, Event.NONE, None, 0.0)
+    registry.announce(HASH, peer_id(1), ip6(1), 1, 0, Event.NONE, None, 0.0)
+    result = registry.announce(HASH, peer_id(1), ip(1), 1, 1, Event.NONE, 1, 0.0)
+    assert (len(result.peers4), result.peers6) == (6, b"")
+
+
 class Model(RuleBasedStateMachine):
     """The registry beside a dictionary that is simple."""
 

@@ -58,6 +58,9 @@ class PeerChoice:
             kept = bool(wanted and is_downloader and other.seeds and not table.seeds)
             own = self._of_own_family(asker, wanted - kept, ids)
             others = self._draw(asker, other, wanted - len(own) // table.layout.width, ids)
+            if kept and not others:
+                # The only seed there was the asker itself, by its other address.
+                own = self._of_own_family(asker, wanted, ids)
         return (own, others) if is_ipv4 else (others, own)
 
     def _of_own_family(self, asker: Asker, wanted: int, ids: dict[bytes, bytes] | None) -> bytes:
